@@ -1,0 +1,71 @@
+import * as tf from '@tensorflow/tfjs';
+import { InvalidInputError, MissingDependencyError } from './errors';
+import { makeWasmTrainable } from './wasm-matmul';
+
+export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
+
+/** Which TensorFlow.js backend runs, and why. */
+export interface BackendInfo {
+  name: BackendName;
+  reason: string;
+}
+
+const CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
+let current: BackendInfo | undefined;
+
+/**
+ * Loads a backend once and makes it current: the native `tensorflow` one when its library loads, else `wasm`.
+ * @param choice defaults to the environment variable `CER_BACKEND`, else `auto`.
+ * @throws InvalidInputError for an unknown choice, MissingDependencyError when an explicit choice cannot be loaded.
+ */
+export async function useBackend(choice = process.env.CER_BACKEND ?? 'auto'): Promise<BackendInfo> {
+  if (!(CHOICES as readonly string[]).includes(choice)) {
+    throw new InvalidInputError('Backend', {
+      given: JSON.stringify(choice),
+      expected: `one of ${CHOICES.join(', ')}`,
+      remedy: 'Set CER_BACKEND to one of these or leave it unset.',
+    });
+  }
+  if (current && (choice === 'auto' || current.name === choice)) return current;
+  tf.env().set('IS_TEST', true); // silences the "install our node backend" banner, nothing else
+  if (choice === 'auto' || choice === 'tensorflow') {
+    const failure = loadNative();
+    if (failure === undefined) return activate('tensorflow', 'the native library of @tensorflow/tfjs-node-gpu loads');
+    if (choice === 'tensorflow') {
+      throw new MissingDependencyError('Backend tensorflow', {
+        given: failure,
+        expected: 'a loadable native library of @tensorflow/tfjs-node-gpu',
+        remedy: 'Run `npm run native`, or leave CER_BACKEND unset to use wasm.',
+      });
+    }
+    require('@tensorflow/tfjs-backend-wasm');
+    makeWasmTrainable();
+    return activate('wasm', `native library not loaded (${failure})`);
+  }
+  if (choice === 'wasm') {
+    require('@tensorflow/tfjs-backend-wasm');
+    makeWasmTrainable();
+  }
+  return activate(choice as BackendName, 'asked for');
+}
+
+/** The backend in use, or undefined before `useBackend`. */
+export function backendInUse(): BackendInfo | undefined {
+  return current;
+}
+
+function loadNative(): string | undefined {
+  try {
+    require('@tensorflow/tfjs-node-gpu');
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.split('\n')[0];
+  }
+}
+
+async function activate(name: BackendName, reason: string): Promise<BackendInfo> {
+  await tf.setBackend(name);
+  await tf.ready();
+  current = { name, reason };
+  return current;
+}
