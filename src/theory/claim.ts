@@ -1,0 +1,121 @@
+import { InvalidInputError } from '../runtime/errors';
+
+/** How a measured number must stand to the number of the claim. */
+export type Relation = '<=' | '=' | '>=' | '<' | '>';
+
+/** What the claim says the measured number is compared with. */
+export interface Expected {
+  relation: Relation;
+  value: number;
+  /** Standard error of `value` when it is itself measured; 0 or absent when exact. */
+  error?: number;
+}
+
+/**
+ * `holds` / `fails`: the whole interval lies on the right / wrong side. `undecided`: it straddles the bound, or is too
+ * wide to say anything. `assumption violated`: the claim's hypothesis is false here, so the number neither supports nor
+ * refutes it; the violations say where and by how much.
+ */
+export type Verdict = 'holds' | 'fails' | 'assumption violated' | 'undecided';
+
+/** One claim of the paper, turned into one number beside the number that the claim predicts. */
+export interface ClaimResult {
+  /** Key of the registry in `paper.ts`, e.g. `theorem-1`. */
+  id: string;
+  measured: number;
+  /** Standard error of `measured`; 0 when it is exact up to rounding. */
+  error: number;
+  /** Monte Carlo sample size, absent for closed forms. */
+  samples?: number;
+  expected: Expected;
+  /** How far inside the claim the number lies, in its own unit; negative when it is outside. */
+  margin: number;
+  verdict: Verdict;
+  /** One sentence: what was computed, on what, and what else was seen. */
+  detail: string;
+  /** Which assumptions fail, where, by how much. */
+  violations?: string[];
+}
+
+/** What every check takes; each check may add options of its own. */
+export interface ClaimOptions {
+  /** Seed of the random problem and of the Monte Carlo draws; default 0. */
+  seed?: number;
+}
+
+/** A claim as a function with a number: deterministic for a given seed, at most about two seconds. */
+export type ClaimCheck = (options?: ClaimOptions) => ClaimResult;
+
+/** The ingredients from which `claimResult` derives margin and verdict. */
+export interface ClaimEvidence {
+  id: string;
+  measured: number;
+  error?: number;
+  samples?: number;
+  expected: Expected;
+  detail: string;
+  violations?: string[];
+  /** Absolute rounding error granted to exact numbers; default 1e-9 of the larger of the two numbers. */
+  rounding?: number;
+  /** Largest half-width at which an equality counts as tested; default a tenth of the expected value. */
+  resolution?: number;
+}
+
+/**
+ * Half-width of every interval in standard errors. Four, because some forty checks run at once: a correct claim is then
+ * reported as failing about once in four hundred runs, not in every third.
+ */
+export const INTERVAL_WIDTH = 4;
+
+/** Half-width of the interval for the difference between measured and expected. */
+export function halfWidth(error: number, expectedError = 0): number {
+  return INTERVAL_WIDTH * Math.hypot(error, expectedError);
+}
+
+/**
+ * Margin and verdict from a measured number, its standard error and what the claim expects of it.
+ * An inequality holds when the whole interval is on the right side. An equality holds when the interval contains the
+ * expected value and is narrower than `resolution`: a measurement that could not have failed is `undecided`.
+ * @throws InvalidInputError when a number is not finite or an error is negative.
+ */
+export function claimResult(evidence: ClaimEvidence): ClaimResult {
+  const { id, measured, error = 0, samples, expected, detail, violations = [] } = evidence;
+  const { relation, value } = expected;
+  const numbers = [measured, error, value, expected.error ?? 0];
+  if (!numbers.every(Number.isFinite) || error < 0 || (expected.error ?? 0) < 0) {
+    throw new InvalidInputError(`Evidence for ${id}`, {
+      given: `measured ${measured} +- ${error}, expected ${relation} ${value} +- ${expected.error ?? 0}`,
+      expected: 'finite numbers with errors >= 0',
+      remedy: 'Look at the computation behind the number; a claim is never judged on NaN or infinity.',
+    });
+  }
+  const rounding = evidence.rounding ?? 1e-9 * Math.max(Math.abs(measured), Math.abs(value));
+  const width = halfWidth(error, expected.error);
+  let margin: number;
+  let verdict: Verdict;
+  if (relation === '=') {
+    const resolution = evidence.resolution ?? (value === 0 ? Number.POSITIVE_INFINITY : Math.abs(value) / 10);
+    margin = width + rounding - Math.abs(measured - value);
+    if (width > resolution) verdict = 'undecided';
+    else verdict = margin >= 0 ? 'holds' : 'fails';
+  } else {
+    margin = relation === '<=' || relation === '<' ? value - measured : measured - value;
+    const strict = relation === '<' || relation === '>';
+    const least = margin - width + (strict ? -rounding : rounding);
+    const most = margin + width + (strict ? -rounding : rounding);
+    if (strict ? least > 0 : least >= 0) verdict = 'holds';
+    else verdict = (strict ? most <= 0 : most < 0) ? 'fails' : 'undecided';
+  }
+  if (violations.length > 0) verdict = 'assumption violated';
+  return {
+    id,
+    measured,
+    error,
+    ...(samples === undefined ? {} : { samples }),
+    expected,
+    margin,
+    verdict,
+    detail,
+    ...(violations.length === 0 ? {} : { violations }),
+  };
+}
