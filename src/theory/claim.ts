@@ -1,5 +1,39 @@
 import { InvalidInputError } from '../runtime/errors';
 
+/**
+ * The 24 statements of the paper's theory that are checked one by one: its 16 numbered ones (three theorems, two
+ * propositions, two definitions, nine lemmas), the Sinkhorn step, and seven parts that need a number of their own. The check of
+ * `theorem-1-gap` is exported as `checkTheorem1Gap`, and so on; `paper.ts` says what each of them states.
+ */
+export const STATEMENTS = [
+  'theorem-1',
+  'theorem-1-gap',
+  'lemma-1',
+  'lemma-1-implicit',
+  'lemma-1-denoising',
+  'definition-1',
+  'definition-2',
+  'lemma-2',
+  'proposition-1',
+  'lemma-3',
+  'lemma-4',
+  'lemma-5',
+  'theorem-2',
+  'theorem-2-law',
+  'theorem-2-control',
+  'lemma-6',
+  'lemma-7',
+  'lemma-8',
+  'lemma-9',
+  'proposition-2',
+  'theorem-3',
+  'theorem-3-particles',
+  'theorem-3-bias',
+  'sinkhorn',
+] as const;
+
+export type StatementId = (typeof STATEMENTS)[number];
+
 /** How a measured number must stand to the number of the claim. */
 export type Relation = '<=' | '=' | '>=' | '<' | '>';
 
@@ -21,7 +55,7 @@ export type Verdict = 'holds' | 'fails' | 'assumption violated' | 'undecided';
 /** One claim of the paper, turned into one number beside the number that the claim predicts. */
 export interface ClaimResult {
   /** Key of the registry in `paper.ts`, e.g. `theorem-1`. */
-  id: string;
+  id: StatementId;
   measured: number;
   /** Standard error of `measured`; 0 when it is exact up to rounding. */
   error: number;
@@ -48,7 +82,7 @@ export type ClaimCheck = (options?: ClaimOptions) => ClaimResult;
 
 /** The ingredients from which `claimResult` derives margin and verdict. */
 export interface ClaimEvidence {
-  id: string;
+  id: StatementId;
   measured: number;
   error?: number;
   samples?: number;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { claimResult, INTERVAL_WIDTH, type Relation } from '../../src/theory/claim';
 
-const evidence = { id: 'x', detail: '' };
+const evidence = { id: 'theorem-1', detail: '' } as const;
 const verdict = (measured: number, error: number, relation: Relation, value: number, more = {}) =>
   claimResult({ ...evidence, measured, error, expected: { relation, value }, ...more }).verdict;
 
