@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { InvalidInputError, MissingDependencyError } from './errors';
 import { makeWasmTrainable } from './wasm-matmul';
@@ -54,13 +56,20 @@ export function backendInUse(): BackendInfo | undefined {
   return current;
 }
 
+/** The npm package as installed, else the binding that `npm run native` built. Returns why neither loads, if so. */
 function loadNative(): string | undefined {
-  try {
-    require('@tensorflow/tfjs-node-gpu');
-    return undefined;
-  } catch (error) {
-    return (error as Error).message.split('\n')[0];
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // errors only; the library greets on stderr otherwise
+  const built = join(__dirname, '..', '..', '.cache', 'native', 'node_modules', '@tensorflow', 'tfjs-node-gpu');
+  let failure: string | undefined;
+  for (const place of ['@tensorflow/tfjs-node-gpu', ...(existsSync(built) ? [built] : [])]) {
+    try {
+      require(place);
+      return undefined;
+    } catch (error) {
+      failure = (error as Error).message.split('\n')[0];
+    }
   }
+  return failure;
 }
 
 async function activate(name: BackendName, reason: string): Promise<BackendInfo> {

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .description('say what this machine has for the project, what is missing, and the remedy')
+    .option('--json', 'print an array of rows {what, status, found, remedy}')
+    .addHelpText('after', '\nExample:\n  cer doctor')
+    .action(async ({ json }: { json?: boolean }) => {
+      const { examine } = await import('../../runtime/doctor');
+      const rows = await examine();
+      if (json) return console.log(JSON.stringify(rows, null, 2));
+      const width = Math.max(...rows.map((row) => row.what.length));
+      for (const { what, status, found, remedy } of rows) {
+        const mark = { good: 'ok     ', fallback: 'note   ', missing: 'MISSING' }[status];
+        console.log(
+          `${mark} ${what.padEnd(width)}  ${found}${remedy ? `\n${' '.repeat(width + 10)}-> ${remedy}` : ''}`,
+        );
+      }
+      if (rows.some((row) => row.status === 'missing')) process.exitCode = 3;
+    });
+}

@@ -1,0 +1,30 @@
+import { CerError, type Explanation } from '../errors';
+
+/** A function cannot be turned into a graph, or ONNX Runtime refuses the graph. */
+export class CompileError extends CerError {
+  constructor(what: string, explanation: Explanation) {
+    super('compile', what, explanation);
+  }
+}
+
+const OWN = /[\\/]node_modules[\\/]|[\\/]runtime[\\/]compile[\\/]|^\s*at .*node:/;
+
+/** The innermost line of a stack that is neither this compiler nor a library: `file:line:column`. */
+export function userLine(stack: string | undefined): string {
+  const frame = stack
+    ?.split('\n')
+    .find((line) => /^\s*at /.test(line) && !OWN.test(line) && !/<anonymous>$/.test(line));
+  const place = frame?.match(/\(([^()]+:\d+:\d+)\)|at (?:async )?(\S+:\d+:\d+)/);
+  return place ? (place[1] ?? place[2]) : 'an unknown line';
+}
+
+/** Runs `body` with stacks deep enough to reach the user's code. */
+export function withDeepStacks<T>(body: () => T): T {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100;
+  try {
+    return body();
+  } finally {
+    Error.stackTraceLimit = before;
+  }
+}

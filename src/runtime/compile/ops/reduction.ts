@@ -1,0 +1,85 @@
+import { type Graph, sizeOf } from '../graph';
+import { aligned, type Lazy, materialise, reshapeValue, transposeValue, whole } from '../lazy';
+import { type Call, axesOf, type Kernels } from './call';
+import { cast, multiply, number, subtract, unary } from './elementwise';
+
+type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
+
+/**
+ * Reduces over `axes`. A dimension that is only broadcast is not gone through: a sum over it is a multiplication, a mean
+ * or an extremum nothing at all.
+ */
+export function reduce(graph: Graph, op: Reduction, x: Lazy, axes: readonly number[], keepDims: boolean): Lazy {
+  const kept = x.shape.map((n, i) => (axes.includes(i) ? 1 : n));
+  const shape = keepDims ? kept : kept.filter((_, i) => !axes.includes(i));
+  if (sizeOf(x.shape) === 0 || op === 'ReduceProd') {
+    const value = graph.node(op, [materialise(graph, x), graph.integers(axes)], kept, x.value.dtype);
+    return { value: reshapeValue(graph, value, shape), shape };
+  }
+  const full = aligned(graph, x);
+  const real = axes.filter((axis) => full.shape[axis] !== 1);
+  const repeats = axes.reduce((product, axis) => product * (full.shape[axis] === 1 ? x.shape[axis] : 1), 1);
+  const reduced = full.shape.map((n, i) => (axes.includes(i) ? 1 : n));
+  let value = full;
+  if (real.length > 0) {
+    // A transpose below a reduction is dropped: the reduction goes over the source's axes.
+    const perm = full.node?.op === 'Transpose' ? (full.node.attributes.perm as number[]) : undefined;
+    const source = perm ? full.node!.inputs[0]! : full;
+    const sourceAxes = (perm ? real.map((axis) => perm[axis]) : real).sort((a, b) => a - b);
+    const sourceShape = source.shape.map((n, i) => (sourceAxes.includes(i) ? 1 : n));
+    value = graph.node(op, [source, graph.integers(sourceAxes)], sourceShape, x.value.dtype);
+    if (perm) value = transposeValue(graph, value, perm);
+  }
+  const known = keepDims ? reduced : reduced.filter((_, i) => !axes.includes(i));
+  const result: Lazy = { value: reshapeValue(graph, value, known), shape };
+  return op === 'ReduceSum' && repeats !== 1 ? multiply(graph, result, number(graph, repeats, x.value.dtype)) : result;
+}
+
+const reducer =
+  (op: Reduction) =>
+  ({ graph, inputs: { x }, attributes }: Call) =>
+    reduce(graph, op, x, axesOf(attributes.axis, x.shape.length), attributes.keepDims ?? false);
+
+/** All / Any as minimum / maximum of 0 and 1. */
+const logical =
+  (op: 'ReduceMin' | 'ReduceMax') =>
+  ({ graph, inputs: { x }, attributes }: Call) => {
+    const axes = axesOf(attributes.axis, x.shape.length);
+    return cast(graph, reduce(graph, op, cast(graph, x, 'int32'), axes, attributes.keepDims ?? false), 'bool');
+  };
+
+const argument =
+  (op: 'ArgMax' | 'ArgMin') =>
+  ({ graph, inputs: { x }, attributes }: Call) => {
+    const [axis] = axesOf(attributes.axis, x.shape.length);
+    const shape = x.shape.filter((_, i) => i !== axis);
+    const found = graph.node(op, [materialise(graph, x)], shape, 'int64', { axis, keepdims: 0 });
+    return cast(graph, whole(found), 'int32');
+  };
+
+/** Kernels that reduce over axes. */
+export const reductionKernels: Kernels = {
+  Sum: reducer('ReduceSum'),
+  Mean: reducer('ReduceMean'),
+  Max: reducer('ReduceMax'),
+  Min: reducer('ReduceMin'),
+  Prod: reducer('ReduceProd'),
+  All: logical('ReduceMin'),
+  Any: logical('ReduceMax'),
+  ArgMax: argument('ArgMax'),
+  ArgMin: argument('ArgMin'),
+  Softmax: ({ graph, inputs: { logits } }) => {
+    const x = materialise(graph, logits);
+    return whole(graph.node('Softmax', [x], x.shape, 'float32', { axis: -1 }));
+  },
+  LogSoftmax: ({ graph, inputs: { logits } }) => {
+    const x = materialise(graph, logits);
+    return whole(graph.node('LogSoftmax', [x], x.shape, 'float32', { axis: -1 }));
+  },
+  Cumsum: ({ graph, inputs: { x }, attributes }) => {
+    const full = materialise(graph, x);
+    const [axis] = axesOf(attributes.axis, x.shape.length);
+    const flags = { exclusive: attributes.exclusive ? 1 : 0, reverse: attributes.reverse ? 1 : 0 };
+    return whole(graph.node('CumSum', [full, graph.scalar(axis, 'int64')], full.shape, full.dtype, flags));
+  },
+};
