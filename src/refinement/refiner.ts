@@ -1,0 +1,80 @@
+import { InvalidInputError, NumericalError } from '../runtime/errors';
+
+/** Conditions of one group (same class, position, step ...) and samples of the law that they should follow. */
+export interface Group {
+  /** `[count, width]` conditions that the model made, row-major. */
+  conditions: Float32Array;
+  /** `[targets, width]` samples of the ideal law of this group. */
+  targets: Float32Array;
+  width: number;
+  /** The paper's T^-1 after a short denoising of given conditions: `[count, width]` to `[count, width]`. */
+  inverse?: (conditions: Float32Array) => Float32Array;
+}
+
+/** One iteration k of a refinement, measured on its group. */
+export interface Iteration {
+  /** Cost of the coupling, in squared condition units. */
+  transportCost: number;
+  /** Mean squared displacement of a condition in this iteration. */
+  displacement: number;
+  /** Total variance of the conditions after the iteration over that of the targets. */
+  spread: number;
+  /** How the solver ended; absent where none ran. */
+  solver?: string;
+}
+
+/** What became of a group. `kept` says why nothing, or not everything, was done. */
+export interface Refined {
+  conditions: Float32Array;
+  iterations: Iteration[];
+  kept?: string;
+}
+
+/** Any way to change a group of conditions: the paper's, or one of its rivals. Pure: never writes to its input. */
+export type Refiner = (group: Group) => Refined;
+
+/** Throws unless the group's arrays are whole rows of finite numbers. */
+export function checkGroup({ conditions, targets, width }: Group): void {
+  for (const [name, values] of [
+    ['conditions', conditions],
+    ['targets', targets],
+  ] as const) {
+    if (values.length === 0 || values.length % width !== 0) {
+      throw new InvalidInputError(`Refinement, ${name}`, {
+        given: `${values.length} numbers for width ${width}`,
+        expected: 'a positive whole number of rows',
+        remedy: 'Fill the buffer of ideal conditions with conditions of this model before sampling.',
+      });
+    }
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new NumericalError(`Refinement, ${name}`, {
+        given: `${values[bad]} in row ${Math.floor(bad / width)}`,
+        expected: 'finite numbers',
+        remedy: 'The model or its weights diverged: sample without refinement to see where.',
+      });
+    }
+  }
+}
+
+/** Mean `[width]` of rows. */
+export function rowMean(rows: Float32Array, width: number): Float64Array {
+  const mean = new Float64Array(width);
+  for (let i = 0; i < rows.length; i++) mean[i % width] += rows[i];
+  return mean.map((sum) => (sum * width) / rows.length);
+}
+
+/** Total variance of rows: the mean squared distance to their mean. */
+export function totalVariance(rows: Float32Array, width: number): number {
+  const mean = rowMean(rows, width);
+  let sum = 0;
+  for (let i = 0; i < rows.length; i++) sum += (rows[i] - mean[i % width]) ** 2;
+  return (sum * width) / rows.length;
+}
+
+/** Mean squared distance between matching rows. */
+export function meanSquaredDistance(a: Float32Array, b: Float32Array, width: number): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+  return (sum * width) / a.length;
+}
