@@ -1,4 +1,4 @@
-import { foldIn, type Key, randint } from '../runtime/random';
+import { foldIn, type Key, permutation, randint } from '../runtime/random';
 
 /** A number and its standard error. */
 export interface Estimate {
@@ -32,27 +32,47 @@ export function quantile(values: ArrayLike<number>, q: number): number {
   return sorted[low] + (position - low) * (sorted[high] - sorted[low]);
 }
 
+/** Options of the resampling intervals. */
+export interface ResamplingOptions {
+  /** Number of replicas; default 200. */
+  resamples?: number;
+  /** Coverage of the interval; default 0.95. */
+  confidence?: number;
+}
+
+/** A statistic of resampled units, given as their indices. */
+export type UnitStatistic = (units: ArrayLike<number>) => number;
+
 /**
- * Percentile bootstrap over `count` independent units: `statistic` gets the resampled unit indices.
- * @returns the statistic on the original units with its interval (default 95 %), and the bootstrap standard error.
+ * Percentile bootstrap over `count` independent units: `statistic` gets unit indices drawn with replacement.
+ * @returns the statistic on all units, its interval and its standard error.
  */
-export function bootstrap(
-  source: Key,
+export function bootstrap(source: Key, count: number, statistic: UnitStatistic, options: ResamplingOptions = {}) {
+  return resample(count, statistic, (r) => randint(foldIn(source, r), count, 0, count), options);
+}
+
+/**
+ * The same by half-sampling without replacement (delete-half jackknife, whose spread is that of the whole sample): for
+ * statistics over pairs of units, which a unit drawn twice would bias.
+ */
+export function halfSampling(source: Key, count: number, statistic: UnitStatistic, options: ResamplingOptions = {}) {
+  return resample(count, statistic, (r) => permutation(foldIn(source, r), count).subarray(0, count >> 1), options);
+}
+
+function resample(
   count: number,
-  statistic: (units: ArrayLike<number>) => number,
-  { resamples = 200, confidence = 0.95 }: { resamples?: number; confidence?: number } = {},
+  statistic: UnitStatistic,
+  draw: (replica: number) => Int32Array,
+  { resamples = 200, confidence = 0.95 }: ResamplingOptions,
 ): Interval & { error: number } {
   const value = statistic(Int32Array.from({ length: count }, (_, i) => i));
-  const replicas = Float64Array.from({ length: resamples }, (_, r) =>
-    statistic(randint(foldIn(source, r), count, 0, count)),
-  );
-  const finite = replicas.filter(Number.isFinite);
+  const replicas = Float64Array.from({ length: resamples }, (_, r) => statistic(draw(r))).filter(Number.isFinite);
   const tail = (1 - confidence) / 2;
-  const { error } = meanWithError(finite);
+  const { error } = meanWithError(replicas);
   return {
     value,
-    low: quantile(finite, tail),
-    high: quantile(finite, 1 - tail),
-    error: error * Math.sqrt(finite.length),
+    low: quantile(replicas, tail),
+    high: quantile(replicas, 1 - tail),
+    error: error * Math.sqrt(replicas.length),
   };
 }
