@@ -1,0 +1,106 @@
+import * as tf from '@tensorflow/tfjs';
+import { InvalidInputError } from '../runtime/errors';
+import type { Parameters } from './parameters';
+
+/**
+ * A weight by name.
+ * @throws InvalidInputError naming the missing weight.
+ */
+export function weight<T extends tf.Tensor = tf.Tensor>(parameters: Parameters, name: string): T {
+  const found = parameters.get(name);
+  if (found) return found as T;
+  throw new InvalidInputError('Weights', {
+    given: `${parameters.size} weights without "${name}"`,
+    expected: 'every weight of the configured model',
+    remedy: 'Compare the names with the shape table of the configuration (cer inspect lists those of a file).',
+  });
+}
+
+/** x W^T + b over the last axis, `[..., in]` to `[..., out]`; `name` has `.weight` `[out, in]` and `.bias` `[out]`. */
+export function linear<T extends tf.Tensor>(parameters: Parameters, name: string, x: T): T {
+  const matrix = weight<tf.Tensor2D>(parameters, `${name}.weight`);
+  const bias = weight<tf.Tensor1D>(parameters, `${name}.bias`);
+  // Two dimensions only: the gradient of a product with a broadcast batch dimension is not reduced by TensorFlow.js.
+  const rows = x.reshape([-1, matrix.shape[1]]);
+  return tf
+    .matMul(rows, matrix, false, true)
+    .add(bias)
+    .reshape([...x.shape.slice(0, -1), matrix.shape[0]]) as T;
+}
+
+/** (x - mean) / sqrt(variance + epsilon) over the last axis, without weights; the variance divides by n. */
+export function normalise<T extends tf.Tensor>(x: T, epsilon = 1e-6): T {
+  // A gradient of its own: a third of the operations that automatic differentiation would record.
+  return tf.customGrad((given, save) => {
+    const input = given as tf.Tensor;
+    const centred = input.sub(input.mean(-1, true));
+    const inverse = centred.square().mean(-1, true).add(epsilon).rsqrt();
+    const value = centred.mul(inverse);
+    (save as tf.GradSaveFunc)([value, inverse]);
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [y, scale] = saved;
+        const along = dy.mul(y).mean(-1, true);
+        return dy.sub(dy.mean(-1, true)).sub(y.mul(along)).mul(scale);
+      },
+    };
+  })(x) as T;
+}
+
+/** Layer norm over the last axis with `.weight` and `.bias`; epsilon 1e-6 throughout, as in the reference. */
+export function layerNorm<T extends tf.Tensor>(parameters: Parameters, name: string, x: T, epsilon = 1e-6): T {
+  return normalise(x, epsilon)
+    .mul(weight(parameters, `${name}.weight`))
+    .add(weight(parameters, `${name}.bias`));
+}
+
+/** x sigmoid(x). */
+export function silu<T extends tf.Tensor>(x: T): T {
+  return x.mul(x.sigmoid());
+}
+
+/** x Phi(x), the exact form with erf. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
+}
+
+/**
+ * Rows of `x` `[n, width]` at distinct `indices` (int32 `[k]`).
+ * @param inverse int32 `[n]`: for each row of `x` its place in the result, k where it is not taken. With it the gradient is a
+ *   gather too, which every backend has; without it there is no gradient.
+ */
+export function takeRows(x: tf.Tensor2D, indices: tf.Tensor1D, inverse?: tf.Tensor1D): tf.Tensor2D {
+  if (!inverse) return tf.gather(x, indices);
+  return tf.customGrad((given) => ({
+    value: tf.gather(given as tf.Tensor2D, indices),
+    gradFunc: (dy: tf.Tensor) => tf.gather(tf.concat([dy, tf.zeros([1, dy.shape[1] as number])], 0), inverse),
+  }))(x) as tf.Tensor2D;
+}
+
+/** Where the rows of a shorter list belong in a longer one; see `fillRows`. All int32. */
+export interface Placement {
+  /** `[k]`: place in the longer list of each row of the shorter. */
+  kept: tf.Tensor1D;
+  /** `[n - k]`: places that are filled. */
+  filled: tf.Tensor1D;
+  /** `[n]`: for each place its row in the shorter list, k where it is filled. */
+  source: tf.Tensor1D;
+}
+
+/** Spreads `rows` `[k, width]` over n places and puts `fill` `[1, width]` everywhere else: `[n, width]`. */
+export function fillRows(rows: tf.Tensor2D, fill: tf.Tensor2D, { kept, filled, source }: Placement): tf.Tensor2D {
+  return tf.customGrad((a, b) => ({
+    value: tf.gather(tf.concat([a as tf.Tensor2D, b as tf.Tensor2D], 0), source),
+    gradFunc: (dy: tf.Tensor) => [tf.gather(dy, kept), tf.gather(dy, filled).sum(0, true)],
+  }))(rows, fill) as tf.Tensor2D;
+}
+
+/** Rows of a table `[count, width]` for labels `[n]` (int32); a product with indicator rows, so that it has a gradient. */
+export function embed(table: tf.Tensor2D, labels: tf.Tensor1D): tf.Tensor2D {
+  const indicator = labels
+    .expandDims(1)
+    .equal(tf.range(0, table.shape[0], 1, 'int32'))
+    .cast('float32') as tf.Tensor2D;
+  return tf.matMul(indicator, table);
+}
