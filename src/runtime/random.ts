@@ -57,8 +57,16 @@ export function split(parent: Key, count = 2): Key[] {
   });
 }
 
+let watcher: (() => void) | undefined;
+
+/** Calls `listener` at every draw from now on, until called with undefined; tracing refuses draws by throwing in it. */
+export function watchDraws(listener: (() => void) | undefined): void {
+  watcher = listener;
+}
+
 /** `count` random 32-bit words. */
 export function bits(source: Key, count: number): Uint32Array {
+  watcher?.();
   const out = new Uint32Array(count + (count & 1));
   for (let i = 0; i < count; i += 2) threefry(source, i >>> 1, 0, out, i);
   return out.subarray(0, count);

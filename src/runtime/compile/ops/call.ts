@@ -19,7 +19,7 @@ export type Kernels = Record<string, Emit>;
 export const dtypeOf = (dtype: string): DType => (dtype === 'int32' || dtype === 'bool' ? dtype : 'float32');
 
 /** Non-negative axes in ascending order. */
-export function axesOf(axis: number | readonly number[] | undefined, rank: number): number[] {
-  const given = axis === undefined ? Array.from({ length: rank }, (_, i) => i) : [axis].flat();
+export function axesOf(axis: number | readonly number[] | null | undefined, rank: number): number[] {
+  const given = axis == null ? Array.from({ length: rank }, (_, i) => i) : [axis].flat();
   return given.map((a) => (a < 0 ? a + rank : a)).sort((a, b) => a - b);
 }

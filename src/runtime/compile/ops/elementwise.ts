@@ -35,7 +35,8 @@ export function arithmetic(graph: Graph, op: Arithmetic, a: Lazy, b: Lazy): Lazy
     return arithmetic(graph, 'Mul', a, number(graph, Math.fround(1 / right)));
   }
   if (dtype === 'float32' && op === 'Mul') {
-    const scaled = left !== undefined ? chained(graph, b, left) : right !== undefined ? chained(graph, a, right) : undefined;
+    const scaled =
+      left !== undefined ? chained(graph, b, left) : right !== undefined ? chained(graph, a, right) : undefined;
     if (scaled) return broadcastTo(graph, scaled, shape);
   }
   return elementwise(graph, op, [a, b], dtype);
@@ -65,7 +66,9 @@ export function cast(graph: Graph, { value, shape }: Lazy, dtype: DType): Lazy {
   if (value.dtype === dtype) return { value, shape };
   if (value.constant) {
     const toInteger = dtype === 'int32' || dtype === 'int64';
-    const data = Array.from(value.constant as ArrayLike<number>, (x) => (toInteger ? Math.trunc(Number(x)) : Number(x)));
+    const data = Array.from(value.constant as ArrayLike<number>, (x) =>
+      toInteger ? Math.trunc(Number(x)) : Number(x),
+    );
     return { value: graph.constant(arrayOf(data, dtype), value.shape, dtype), shape };
   }
   const to = { float32: 1, int32: 6, int64: 7, bool: 9 }[dtype];
@@ -77,7 +80,8 @@ export function select(graph: Graph, condition: Lazy, yes: Lazy, no: Lazy): Lazy
   return elementwise(graph, 'Where', [cast(graph, condition, 'bool'), yes, no], yes.value.dtype);
 }
 
-const comparison = (op: string, negated = false) =>
+const comparison =
+  (op: string, negated = false) =>
   ({ graph, inputs: { a, b } }: Call) => {
     const compared = elementwise(graph, op, [a, b], 'bool');
     return negated ? unary(graph, 'Not', compared) : compared;
@@ -125,13 +129,24 @@ function clip(graph: Graph, x: Lazy, low: number, high: number): Lazy {
 }
 
 function leaky(graph: Graph, x: Lazy, alpha: number): Lazy {
-  return { value: graph.node('LeakyRelu', [x.value], x.value.shape, 'float32', { alpha: { float: alpha } }), shape: x.shape };
+  return {
+    value: graph.node('LeakyRelu', [x.value], x.value.shape, 'float32', { alpha: { float: alpha } }),
+    shape: x.shape,
+  };
 }
 
 /** Step function with slope `alpha` on the negative side (tfjs' derivative of relu). */
 function step(graph: Graph, x: Lazy, alpha: number): Lazy {
   const positive = elementwise(graph, 'Greater', [x, number(graph, 0, x.value.dtype)], 'bool');
-  return alpha === 0 ? cast(graph, positive, 'float32') : select(graph, positive, number(graph, 1), number(graph, alpha));
+  return alpha === 0
+    ? cast(graph, positive, 'float32')
+    : select(graph, positive, number(graph, 1), number(graph, alpha));
+}
+
+/** Gradient of elu from its output y: dy where y >= 0, dy (y + 1) elsewhere. */
+function eluGradient({ graph, inputs: { dy, y } }: Call): Lazy {
+  const positive = elementwise(graph, 'GreaterOrEqual', [y, number(graph, 0)], 'bool');
+  return select(graph, positive, dy, multiply(graph, dy, add(graph, y, number(graph, 1))));
 }
 
 /** log(1 + x) without cancellation: log(u) x / (u - 1) with u = 1 + x (Higham 2002, section 1.14.1). */
@@ -220,11 +235,13 @@ export const elementwiseKernels: Kernels = {
   Relu: simple('Relu'),
   Relu6: ({ graph, inputs: { x } }) => clip(graph, x, 0, 6),
   Elu: simple('Elu'),
+  EluGrad: eluGradient,
   Softplus: simple('Softplus'),
   Erf: simple('Erf'),
   LeakyRelu: ({ graph, inputs: { x }, attributes }) => leaky(graph, x, attributes.alpha),
   Step: ({ graph, inputs: { x }, attributes }) => step(graph, x, attributes.alpha ?? 0),
-  ClipByValue: ({ graph, inputs: { x }, attributes }) => clip(graph, x, attributes.clipValueMin, attributes.clipValueMax),
+  ClipByValue: ({ graph, inputs: { x }, attributes }) =>
+    clip(graph, x, attributes.clipValueMin, attributes.clipValueMax),
   IsNan: ({ graph, inputs: { x } }) => unary(graph, 'IsNaN', x, 'bool'),
   IsInf: ({ graph, inputs: { x } }) => unary(graph, 'IsInf', x, 'bool'),
   Cast: ({ graph, inputs: { x }, attributes }) => cast(graph, x, dtypeOf(attributes.dtype)),

@@ -20,7 +20,15 @@ export function matmul(graph: Graph, a: Lazy, b: Lazy, transposeA: boolean, tran
   if (rightBatch === 1 && (leftBatch === 1 || !transposeA)) {
     const rows = leftBatch * m;
     const flat = reshapeValue(graph, left, transposeA ? [k, m] : [rows, k]);
-    const product = gemm(graph, flat, reshapeValue(graph, right, lastTwo(right.shape)), rows, n, transposeA, transposeB);
+    const product = gemm(
+      graph,
+      flat,
+      reshapeValue(graph, right, lastTwo(right.shape)),
+      rows,
+      n,
+      transposeA,
+      transposeB,
+    );
     return { value: reshapeValue(graph, product, known), shape };
   }
   if (!transposeA && !transposeB) return { value: graph.node('MatMul', [left, right], known, 'float32'), shape };
@@ -52,4 +60,3 @@ export const matmulKernels: Kernels = {
     return activate(call, inputs.bias ? add(graph, product, inputs.bias) : product);
   },
 };
-

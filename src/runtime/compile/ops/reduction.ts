@@ -1,7 +1,7 @@
 import { type Graph, sizeOf } from '../graph';
 import { aligned, type Lazy, materialise, reshapeValue, transposeValue, whole } from '../lazy';
-import { type Call, axesOf, type Kernels } from './call';
-import { cast, multiply, number, subtract, unary } from './elementwise';
+import { axesOf, type Call, type Kernels } from './call';
+import { cast, multiply, number } from './elementwise';
 
 type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
 
@@ -38,7 +38,13 @@ export function reduce(graph: Graph, op: Reduction, x: Lazy, axes: readonly numb
 const reducer =
   (op: Reduction) =>
   ({ graph, inputs: { x }, attributes }: Call) =>
-    reduce(graph, op, x, axesOf(attributes.axis, x.shape.length), attributes.keepDims ?? false);
+    reduce(
+      graph,
+      op,
+      x,
+      axesOf(attributes.axis ?? attributes.reductionIndices, x.shape.length),
+      attributes.keepDims ?? false,
+    );
 
 /** All / Any as minimum / maximum of 0 and 1. */
 const logical =
@@ -71,10 +77,6 @@ export const reductionKernels: Kernels = {
   Softmax: ({ graph, inputs: { logits } }) => {
     const x = materialise(graph, logits);
     return whole(graph.node('Softmax', [x], x.shape, 'float32', { axis: -1 }));
-  },
-  LogSoftmax: ({ graph, inputs: { logits } }) => {
-    const x = materialise(graph, logits);
-    return whole(graph.node('LogSoftmax', [x], x.shape, 'float32', { axis: -1 }));
   },
   Cumsum: ({ graph, inputs: { x }, attributes }) => {
     const full = materialise(graph, x);

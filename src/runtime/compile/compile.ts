@@ -1,0 +1,177 @@
+/**
+ * `compile` turns a pure function of tensors into a graph that ONNX Runtime runs: no dispatch per operator, fused
+ * kernels, two threads. The result stands in for the function, synchronously:
+ *
+ *     const fast = compile(({ x, t }) => denoise(weights, x, t));
+ *     const noise = fast({ x, t });               // traced on the first call of each shape, replayed afterwards
+ *
+ * With `freeze` the weights become constants of the graph; `fast.refreeze(newWeights)` after they change.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { Parameters } from '../../models/parameters';
+import { CompileError } from './errors';
+import type { DType } from './graph';
+import { encodeOnnx, type OnnxModel } from './onnx';
+import { onnxRuntime, Session } from './session';
+import { isTracing, type TensorSpec, trace } from './trace';
+
+export type TensorRecord = Record<string, tf.Tensor>;
+/** An argument without tfjs: row-major numbers and their shape. */
+export interface PlainArray {
+  data: Float32Array | Int32Array | Uint8Array;
+  shape: readonly number[];
+}
+
+export interface CompileOptions {
+  /** Name in error messages and in the exported file. Default: the function's own name. */
+  name?: string;
+  /** Weights that become constants of the graph and reach the function as its second argument. */
+  freeze?: Parameters;
+  /** Threads within an operator. Default 2, the number of cores of the reference machine; 1 suits tiny batches. */
+  threads?: number;
+  /** How many different shapes of the arguments are kept before a call is refused. Default 16. */
+  maxTraces?: number;
+}
+
+/** A compiled function; call it as the function itself. */
+export interface Compiled<I extends TensorRecord, O extends TensorRecord | tf.Tensor> {
+  (inputs: I): O;
+  /** Runs on plain arrays and returns plain arrays (a single result is called `result`); nothing passes through tfjs. */
+  arrays(inputs: { [K in keyof I]: PlainArray }): Record<string, PlainArray>;
+  /** The ONNX file for arguments of these shapes. */
+  onnx(inputs: { [K in keyof I]: TensorSpec }): OnnxModel;
+  /** Replaces the frozen weights; graphs are rebuilt on the next call. */
+  refreeze(parameters: Parameters): void;
+  /** Frees the native sessions. A later call builds them again. */
+  dispose(): void;
+  /** Number of graphs held. */
+  readonly traces: number;
+}
+
+interface Entry {
+  model: OnnxModel;
+  session: Session;
+}
+
+/** Whether functions are compiled: `CER_COMPILE=off` runs everything eagerly. */
+export function compileEnabled(): boolean {
+  return !['off', '0', 'false'].includes(process.env.CER_COMPILE ?? 'on');
+}
+
+const SINGLE = 'result';
+
+/**
+ * Compiles `fn`, a pure synchronous function of a record of tensors to a tensor or a record of tensors.
+ * Tensors that it captures from outside become constants, as they are at the first call.
+ * Inside another traced function, inside a gradient, and with `CER_COMPILE=off`, it runs as it is.
+ * @throws CompileError at the first call when `fn` cannot be traced, or when it is called with too many shapes.
+ */
+export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tensor>(
+  fn: (inputs: I, parameters: Parameters) => O,
+  options: CompileOptions = {},
+): Compiled<I, O> {
+  const { threads = 2, maxTraces = 16 } = options;
+  const name = options.name ?? (fn.name || 'anonymous function');
+  const entries = new Map<string, Entry>();
+  let frozen: Parameters = options.freeze ?? new Map();
+  let single = false;
+
+  const asRecord = (inputs: TensorRecord): TensorRecord => {
+    const result = fn(inputs as I, frozen);
+    single = result instanceof tf.Tensor;
+    return single ? { [SINGLE]: result as tf.Tensor } : (result as TensorRecord);
+  };
+  const build = (specs: Record<string, TensorSpec>): OnnxModel => {
+    const { graph, outputs } = trace(asRecord, specs, name);
+    return encodeOnnx(graph, outputs, name);
+  };
+  const entryFor = (specs: Record<string, TensorSpec>): Entry => {
+    const key = Object.entries(specs)
+      .map(([input, { shape, dtype }]) => `${input}:${dtype}[${shape}]`)
+      .join(' ');
+    const known = entries.get(key);
+    if (known) return known;
+    if (entries.size >= maxTraces) throw tooManyTraces(name, key, maxTraces);
+    const model = build(specs);
+    const entry = { model, session: new Session(model, threads) };
+    entries.set(key, entry);
+    return entry;
+  };
+
+  const arrays = (inputs: Record<string, PlainArray>): Record<string, PlainArray> => {
+    const specs = Object.fromEntries(
+      Object.entries(inputs).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
+    );
+    const { model, session } = entryFor(specs);
+    const { Tensor } = onnxRuntime().ort;
+    const feeds = Object.fromEntries(
+      model.inputs.map(({ name: input, dtype, shape }) => [
+        input,
+        new Tensor(dtype, inputs[input].data as never, shape),
+      ]),
+    );
+    const fetches = Object.fromEntries(model.outputs.map((output) => [output.name, null]));
+    const results = session.run(feeds, fetches);
+    return Object.fromEntries(
+      model.outputs.map(({ name: output, shape }) => [output, { data: results[output].data as Float32Array, shape }]),
+    );
+  };
+
+  const call = (inputs: I): O => {
+    if (!compileEnabled() || isTracing() || insideGradient()) return fn(inputs, frozen);
+    const results = arrays(plain(inputs));
+    const tensors = Object.fromEntries(
+      Object.entries(results).map(([key, { data, shape }]) => [key, tf.tensor(data, [...shape], tfType(data))]),
+    );
+    return (single ? tensors[SINGLE] : tensors) as O;
+  };
+  const dispose = () => {
+    for (const { session } of entries.values()) session.dispose();
+    entries.clear();
+  };
+
+  return Object.defineProperty(
+    Object.assign(call, {
+      arrays: arrays as Compiled<I, O>['arrays'],
+      onnx: (specs: Record<string, TensorSpec>) => build(specs),
+      refreeze: (parameters: Parameters) => {
+        frozen = parameters;
+        dispose();
+      },
+      dispose,
+    }),
+    'traces',
+    { get: () => entries.size },
+  ) as Compiled<I, O>;
+}
+
+/** The numbers and shape of each tensor. */
+export function plain(inputs: TensorRecord): Record<string, PlainArray> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([key, tensor]) => {
+      const data = tensor.dataSync() as Float32Array | Int32Array | Uint8Array;
+      return [key, { data, shape: tensor.shape }];
+    }),
+  );
+}
+
+export function dtypeOfData(data: PlainArray['data']): DType {
+  return data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool';
+}
+
+function tfType(data: PlainArray['data']): 'float32' | 'int32' | 'bool' {
+  return dtypeOfData(data) as 'float32' | 'int32' | 'bool';
+}
+
+/** tfjs keeps the depth of nested gradients in its engine; a native call inside one would cut the chain rule. */
+function insideGradient(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
+}
+
+function tooManyTraces(name: string, key: string, limit: number): CompileError {
+  return new CompileError(`Compiling ${name}`, {
+    given: `a ${limit + 1}th combination of shapes, ${key}`,
+    expected: `at most ${limit}`,
+    remedy: 'Pad the arguments to a few fixed shapes, or raise maxTraces.',
+  });
+}
