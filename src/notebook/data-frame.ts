@@ -1,0 +1,54 @@
+import type { DataFrame } from 'danfojs-node';
+import { InvalidInputError } from '../runtime/errors';
+
+type Cell = string | number | boolean | null;
+
+/** Rows as objects, or a danfo.js DataFrame. */
+export type Rows = readonly object[] | DataFrame;
+
+/**
+ * Rows as a danfo.js DataFrame: one column per name that occurs, in order of first occurrence; `null` where a row has
+ * none. Nested values are written as JSON.
+ * @throws InvalidInputError when there are no rows.
+ */
+export function toDataFrame(rows: Rows): DataFrame {
+  const danfo = require('danfojs-node') as typeof import('danfojs-node'); // half a second, so only when needed
+  if (rows instanceof danfo.DataFrame) return rows;
+  const records = rows as readonly Record<string, unknown>[];
+  const columns = [...new Set(records.flatMap((row) => Object.keys(row)))];
+  if (!Array.isArray(rows) || columns.length === 0) {
+    throw new InvalidInputError('Table', {
+      given: Array.isArray(rows) ? 'no rows' : typeof rows,
+      expected: 'an array of one or more objects, or a DataFrame',
+      remedy: 'Pass one object per row, for example [{ step: 1, loss: 0.5 }].',
+    });
+  }
+  return new danfo.DataFrame(
+    records.map((row) => columns.map((column) => toCell(row[column]))),
+    { columns },
+  );
+}
+
+function toCell(value: unknown): Cell {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
+  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+}
+
+/** The DataFrame's cells row by row, with `null` for what danfo.js calls missing. */
+export function cellsOf(frame: DataFrame): Cell[][] {
+  return (frame.values as Cell[][]).map((row) => row.map((cell) => cell ?? null));
+}
+
+/** The DataFrame as CSV text (RFC 4180: cells with commas, quotes or line breaks are quoted). */
+export function toCsv(frame: DataFrame): string {
+  const danfo = require('danfojs-node') as typeof import('danfojs-node');
+  const quote = (cell: Cell) =>
+    typeof cell === 'string' && /[",\n\r]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : (cell ?? '');
+  // danfo.js joins cells with commas and quotes nothing, so the quotes are put on before.
+  const quoted = new danfo.DataFrame(
+    cellsOf(frame).map((row) => row.map(quote)),
+    { columns: frame.columns.map((name) => String(quote(name))) },
+  );
+  return `${String(danfo.toCSV(quoted)).trimEnd()}\n`;
+}

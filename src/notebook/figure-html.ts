@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { Figure } from '../plots/figure';
+import { toPlain } from '../plots/render';
+import { escapeHtml } from './output';
+
+/** plotly.js as seen from the root folder of a Jupyter server that `cer lab` started. */
+const PLOTLY_ROUTE = 'files/node_modules/plotly.js-cartesian-dist-min/plotly-cartesian.min.js';
+
+/**
+ * The script that turns the picture in the element `id` into the interactive figure, once plotly can be had: from the
+ * page itself (an exported report carries it once), else from the running Jupyter's own files. Elsewhere the picture
+ * stays. It finds its element by id, as notebooks run scripts out of place, and hides AMD's `define` from plotly.
+ */
+function upgradeScript(id: string, figure: Figure): string {
+  const json = JSON.stringify({ data: figure.data, layout: figure.layout }).replace(/</g, '\\u003c');
+  return `(function(figure){
+  var draw=function(){var box=document.getElementById('${id}');if(!box||box.dataset.drawn)return;box.dataset.drawn='1';
+    var host=document.createElement('div');
+    window.Plotly.newPlot(host,figure.data,figure.layout,{responsive:false,displaylogo:false}).then(function(){box.replaceChildren(host)})};
+  if(window.Plotly){setTimeout(draw);return}
+  var config=document.getElementById('jupyter-config-data');
+  var base=config?JSON.parse(config.textContent).baseUrl:document.body&&document.body.dataset.baseUrl;
+  if(!base||!/^http/.test(location.protocol))return;
+  window.cerPlotly=window.cerPlotly||fetch(base+'${PLOTLY_ROUTE}').then(function(answer){
+    if(!answer.ok)throw new Error(answer.status);return answer.text()}).then(function(text){
+    new Function('define','module','exports',text)()});
+  window.cerPlotly.then(draw,function(){});
+})(${json})`;
+}
+
+/** A figure as HTML: a box of the figure's size with the picture inside and the script that makes it interactive. */
+export function figureHtml(figure: Figure, png: Buffer | undefined, count: number): string {
+  const plain = toPlain(figure);
+  const hash = createHash('sha256').update(JSON.stringify(plain)).digest('hex').slice(0, 10);
+  const id = `cer-figure-${count}-${hash}`;
+  const { width = 700, height = 450 } = plain.layout;
+  const picture = png
+    ? `<img src="data:image/png;base64,${png.toString('base64')}" width="${width}" height="${height}" alt="${escapeHtml(titleOf(figure))}">`
+    : '';
+  return `<div id="${id}" class="cer-figure" style="width:${width}px;height:${height}px">${picture}</div>\n<script>${upgradeScript(id, plain)}</script>`;
+}
+
+/** The title of a figure as plain text. */
+export function titleOf(figure: Figure): string {
+  const title = figure.layout.title as { text?: string } | string | undefined;
+  const text = typeof title === 'string' ? title : title?.text;
+  return (text ?? 'figure').replace(/<[^>]*>/g, ' ').trim();
+}
