@@ -30,19 +30,29 @@ export function linear<T extends tf.Tensor>(parameters: Parameters, name: string
 
 /** (x - mean) / sqrt(variance + epsilon) over the last axis, without weights; the variance divides by n. */
 export function normalise<T extends tf.Tensor>(x: T, epsilon = 1e-6): T {
+  return standardise(x, (values) => values.mean(-1, true), epsilon);
+}
+
+/**
+ * Subtracts a mean and divides by the standard deviation about it.
+ * @param mean averages over what is normalised together and broadcasts back against `x`.
+ */
+export function standardise<T extends tf.Tensor>(x: T, mean: (values: tf.Tensor) => tf.Tensor, epsilon: number): T {
   // A gradient of its own: a third of the operations that automatic differentiation would record.
   return tf.customGrad((given, save) => {
     const input = given as tf.Tensor;
-    const centred = input.sub(input.mean(-1, true));
-    const inverse = centred.square().mean(-1, true).add(epsilon).rsqrt();
+    const centred = input.sub(mean(input));
+    const inverse = mean(centred.square()).add(epsilon).rsqrt();
     const value = centred.mul(inverse);
     (save as tf.GradSaveFunc)([value, inverse]);
     return {
       value,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [y, scale] = saved;
-        const along = dy.mul(y).mean(-1, true);
-        return dy.sub(dy.mean(-1, true)).sub(y.mul(along)).mul(scale);
+        return dy
+          .sub(mean(dy))
+          .sub(y.mul(mean(dy.mul(y))))
+          .mul(scale);
       },
     };
   })(x) as T;
