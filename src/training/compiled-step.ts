@@ -1,0 +1,267 @@
+/**
+ * The compiled update: forward and backward in one native graph, then clipping, AdamW and moving average in one pass over
+ * flat memory. Same interface and results as `eagerStep`:
+ *
+ *     const step = trainStep(loss, initMar(config, key), { clipNorm: 3 });
+ *     const { loss, gradientNorm } = await step.update(batch, learningRate);
+ *     const weights = step.ema();                    // tensors, the caller disposes of them
+ *     saveState(step.exportState());                 // importState resumes with the very same bits
+ *
+ * ONNX Runtime reads the weights from the memory of the update kernel and writes the gradients into it: a step is one native
+ * call and one kernel call. Nothing is written to weights or moments before loss and gradients are known to be finite.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { Tensor as OrtTensor } from 'onnxruntime-node';
+import type { Parameters } from '../models/parameters';
+import { compileEnabled, dtypeOfData, type PlainArray } from '../runtime/compile/compile';
+import { CompileError } from '../runtime/compile/errors';
+import { encodeOnnx, type OnnxModel } from '../runtime/compile/onnx';
+import { onnxRuntime, Session } from '../runtime/compile/session';
+import { type TensorSpec, trace } from '../runtime/compile/trace';
+import { updateKernel } from '../runtime/compile/update-kernel';
+import { InvalidInputError, NumericalError } from '../runtime/errors';
+import { warmEmaRate } from './ema';
+import { FlatParameters } from './flat-parameters';
+import { decays } from './optimizer';
+import { type Batch, eagerStep, type Loss, type StepOptions, type StepState, type TrainStep } from './step';
+
+export interface CompiledStepOptions extends StepOptions {
+  /** Name in error messages. Default: the loss function's own name. */
+  name?: string;
+  /** Threads within an operator. Default 2. */
+  threads?: number;
+  /** How many different batch shapes are kept before a step is refused. Default 16. */
+  maxTraces?: number;
+  /** `plain` uses the update loops in TypeScript; for comparison. Default `simd`. */
+  kernel?: 'simd' | 'plain';
+}
+
+/** The compiled step, or the eager one with `CER_COMPILE=off`. */
+export function trainStep(loss: Loss, initial: Parameters, options: CompiledStepOptions = {}): TrainStep {
+  return compileEnabled() ? compiledStep(loss, initial, options) : eagerStep(loss, initial, options);
+}
+
+interface Entry {
+  model: OnnxModel;
+  session: Session;
+  /** Weights to read and memory to write, the same at every step. */
+  weights: Record<string, OrtTensor>;
+  fetches: Record<string, OrtTensor>;
+  loss: Float32Array;
+  /** Parameters that the loss depends on. */
+  active: Set<string>;
+}
+
+/**
+ * The update as a native graph.
+ * @param initial weights to start from; copied, so the caller may dispose of them.
+ * @throws CompileError at the first step when the loss cannot be traced.
+ */
+export function compiledStep(loss: Loss, initial: Parameters, options: CompiledStepOptions = {}): TrainStep {
+  const { emaRate = 0.999, emaWarmup = true, threads = 2, maxTraces = 16 } = options;
+  const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.02, clipNorm } = options;
+  const name = options.name ?? (loss.name || 'loss');
+  const layout = new FlatParameters(
+    [...initial].map(([key, x]) => ({ name: key, shape: x.shape, decays: decays(key, x.shape) })),
+  );
+  const kernel = updateKernel(5 * layout.size, options.kernel);
+  const at = {
+    weights: 0,
+    gradients: layout.size,
+    first: 2 * layout.size,
+    second: 3 * layout.size,
+    average: 4 * layout.size,
+  };
+  const view = (array: keyof typeof at, key: string) => layout.view(kernel.memory, at[array], key);
+  const entries = new Map<string, Entry>();
+  let steps = 0;
+  for (const [key, x] of initial) {
+    const values = x.dataSync() as Float32Array;
+    view('weights', key).set(values);
+    view('average', key).set(values);
+  }
+
+  const build = (specs: Record<string, TensorSpec>): Entry => {
+    const { graph, outputs } = trace(
+      (inputs) => lossAndGradients(loss, layout.names, inputs),
+      {
+        ...Object.fromEntries(
+          layout.parameters.map(({ name: key, shape }) => [`weights.${key}`, { shape, dtype: 'float32' as const }]),
+        ),
+        ...Object.fromEntries(Object.entries(specs).map(([key, spec]) => [`batch.${key}`, spec])),
+      },
+      name,
+    );
+    const model = encodeOnnx(graph, outputs, name);
+    const { Tensor } = onnxRuntime().ort;
+    const tensor = (array: keyof typeof at, key: string) => new Tensor('float32', view(array, key), layout.shape(key));
+    const value = new Float32Array(1);
+    const fetches: Record<string, OrtTensor> = { loss: new Tensor('float32', value, []) };
+    const active = new Set<string>();
+    for (const output of model.outputs) {
+      if (output.name === 'loss') continue;
+      const key = output.name.slice('gradient.'.length);
+      active.add(key);
+      fetches[output.name] = tensor('gradients', key);
+    }
+    const used = model.inputs.filter((input) => input.name.startsWith('weights.'));
+    const weights = Object.fromEntries(used.map((input) => [input.name, tensor('weights', input.name.slice(8))]));
+    return { model, session: new Session(model, threads), weights, fetches, loss: value, active };
+  };
+  const entryFor = (batch: Record<string, PlainArray>): Entry => {
+    const specs = Object.fromEntries(
+      Object.entries(batch).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
+    );
+    const shapes = Object.entries(specs)
+      .map(([key, { shape, dtype }]) => `${key}:${dtype}[${shape}]`)
+      .join(' ');
+    let entry = entries.get(shapes);
+    if (!entry) {
+      if (entries.size >= maxTraces) throw tooManyShapes(name, shapes, maxTraces);
+      entry = build(specs);
+      entries.set(shapes, entry);
+    }
+    return entry;
+  };
+  const evaluate = (batch: Record<string, PlainArray>): number => {
+    const entry = entryFor(batch);
+    const { Tensor } = onnxRuntime().ort;
+    const feeds = { ...entry.weights };
+    for (const { name: input, dtype, shape } of entry.model.inputs) {
+      if (input.startsWith('batch.')) feeds[input] = new Tensor(dtype, batch[input.slice(6)].data as never, shape);
+    }
+    for (const key of layout.names) if (!entry.active.has(key)) view('gradients', key).fill(0);
+    entry.session.run(feeds, entry.fetches);
+    return entry.loss[0];
+  };
+
+  return {
+    async update(batch, learningRate) {
+      const plainBatch = toPlain(batch);
+      const value = evaluate(plainBatch);
+      const gradientNorm = Math.sqrt(kernel.sumOfSquares(at.gradients, layout.size));
+      if (!Number.isFinite(value) || !Number.isFinite(gradientNorm)) {
+        throw diagnose(value, plainBatch, layout.names, (array, key) => view(array, key));
+      }
+      // 1e-6 as in torch.nn.utils.clip_grad_norm_
+      const clip = clipNorm === undefined ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
+      const numbers = {
+        clip,
+        beta1,
+        beta2,
+        epsilon,
+        stepSize: learningRate / (1 - beta1 ** (steps + 1)),
+        inverseRootCorrection: 1 / Math.sqrt(1 - beta2 ** (steps + 1)),
+        emaRate: emaWarmup ? warmEmaRate(emaRate, steps) : emaRate,
+      };
+      kernel.update(at, 0, layout.decayed, 1 - learningRate * weightDecay, numbers);
+      kernel.update(at, layout.decayed, layout.size - layout.decayed, 1, numbers);
+      steps++;
+      return { loss: value, gradientNorm };
+    },
+    parameters: () => tensors('weights'),
+    ema: () => tensors('average'),
+    exportState(): StepState {
+      const saved: StepState['tensors'] = new Map();
+      for (const key of layout.names) {
+        const shape = [...layout.shape(key)];
+        saved.set(`weights.${key}`, { shape, data: view('weights', key).slice() });
+        saved.set(`first.${key}`, { shape, data: view('first', key).slice() });
+        saved.set(`second.${key}`, { shape, data: view('second', key).slice() });
+        saved.set(`ema.${key}`, { shape, data: view('average', key).slice() });
+      }
+      return { step: steps, tensors: saved };
+    },
+    importState(state) {
+      const parts = [
+        ['weights', 'weights'],
+        ['first', 'first'],
+        ['second', 'second'],
+        ['ema', 'average'],
+      ] as const;
+      const stored = layout.names.flatMap((key) =>
+        parts.map(([kind, array]) => ({
+          target: view(array, key),
+          data: storedArray(state, `${kind}.${key}`, layout.shape(key)),
+        })),
+      );
+      for (const { target, data } of stored) target.set(data);
+      steps = state.step;
+    },
+    dispose() {
+      for (const { session } of entries.values()) session.dispose();
+      entries.clear();
+    },
+  };
+
+  function tensors(array: 'weights' | 'average'): Parameters {
+    // A slice, since the cpu backend would keep the view and change with it.
+    return new Map(
+      layout.parameters.map(({ name: key, shape }) => [key, tf.tensor(view(array, key).slice(), [...shape])]),
+    );
+  }
+}
+
+/** The traced function: a loss and its gradient for each weight that it depends on. */
+function lossAndGradients(
+  loss: Loss,
+  names: readonly string[],
+  inputs: Record<string, tf.Tensor>,
+): Record<string, tf.Tensor> {
+  const batch: Batch = {};
+  for (const [key, x] of Object.entries(inputs)) if (key.startsWith('batch.')) batch[key.slice(6)] = x;
+  const weights = names.map((key) => inputs[`weights.${key}`]);
+  // Through the engine: tf.valueAndGrads refuses weights that the loss does not use.
+  const { value, grads } = tf
+    .engine()
+    .gradients(() => loss(new Map(weights.map((w, i) => [names[i], w])), batch) as tf.Tensor, weights, undefined, true);
+  const outputs: Record<string, tf.Tensor> = { loss: value.reshape([]) };
+  for (const [i, gradient] of grads.entries()) if (gradient) outputs[`gradient.${names[i]}`] = gradient;
+  return outputs;
+}
+
+function toPlain(batch: Batch): Record<string, PlainArray> {
+  return Object.fromEntries(
+    Object.entries(batch).map(([key, x]) => [key, { data: x.dataSync() as PlainArray['data'], shape: x.shape }]),
+  );
+}
+
+function storedArray({ tensors }: StepState, key: string, shape: readonly number[]): Float32Array {
+  const found = tensors.get(key);
+  if (found && String(found.shape) === String(shape)) return found.data;
+  throw new InvalidInputError('State of a training', {
+    given: found ? `${key} of shape [${found.shape}]` : `no ${key}`,
+    expected: `${key} of shape [${shape}]`,
+    remedy: 'Resume with the checkpoint of this very model.',
+  });
+}
+
+/** Says where a loss or gradient that is not finite came from. */
+function diagnose(
+  value: number,
+  batch: Record<string, PlainArray>,
+  names: readonly string[],
+  view: (array: 'weights' | 'gradients', key: string) => Float32Array,
+): NumericalError {
+  const bad = (data: ArrayLike<number>) => Array.prototype.some.call(data, (x: number) => !Number.isFinite(x));
+  const cause =
+    Object.keys(batch).find((key) => bad(batch[key].data)) ?? names.find((key) => bad(view('weights', key)));
+  const gradient = names.find((key) => bad(view('gradients', key)));
+  return new NumericalError(Number.isFinite(value) ? `Gradient of ${gradient ?? 'the loss'}` : 'Loss', {
+    given: `${Number.isFinite(value) ? 'numbers that are not finite' : value}${
+      cause ? `, with ${cause} not finite` : ', with all weights and inputs finite'
+    }${gradient ? `; the first gradient that is not finite is that of ${gradient}` : ''}`,
+    expected: 'finite numbers',
+    remedy: cause
+      ? 'Look at where this tensor comes from; weights and moments are as before the step.'
+      : 'The computation itself overflows: lower the learning rate or clip the gradients; weights and moments are as before the step.',
+  });
+}
+
+function tooManyShapes(name: string, shapes: string, limit: number): CompileError {
+  return new CompileError(`Compiling ${name}`, {
+    given: `a ${limit + 1}th combination of batch shapes, ${shapes}`,
+    expected: `at most ${limit}`,
+    remedy: 'Drop or pad the last, smaller batch of an epoch, or raise maxTraces.',
+  });
+}
