@@ -8,6 +8,8 @@ export type Dropout = Record<string, tf.Tensor>;
 
 export interface BlockOptions {
   heads: number;
+  /** Of both layer norms; default 1e-6. */
+  epsilon?: number;
   dropout?: Dropout;
   /** Added to the attention scores `[queries, keys]` before the softmax, e.g. -1e9 for what must not be seen. */
   scoreBias?: tf.Tensor2D;
@@ -29,10 +31,10 @@ export function addBlockShapes(shapes: Shapes, name: string, width: number, mlpR
 
 /** Pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)); `[batch, tokens, width]`. */
 export function block(parameters: Parameters, name: string, x: tf.Tensor3D, options: BlockOptions): tf.Tensor3D {
-  const { dropout } = options;
-  const attended = attention(parameters, `${name}.attn`, layerNorm(parameters, `${name}.norm1`, x), options);
+  const { dropout, epsilon } = options;
+  const attended = attention(parameters, `${name}.attn`, layerNorm(parameters, `${name}.norm1`, x, epsilon), options);
   const middle = x.add(drop(attended, dropout, `${name}.attn.proj`));
-  const normed = layerNorm(parameters, `${name}.norm2`, middle);
+  const normed = layerNorm(parameters, `${name}.norm2`, middle, epsilon);
   const hidden = drop(gelu(linear(parameters, `${name}.mlp.fc1`, normed)), dropout, `${name}.mlp.fc1`);
   return middle.add(drop(linear(parameters, `${name}.mlp.fc2`, hidden), dropout, `${name}.mlp.fc2`)) as tf.Tensor3D;
 }
