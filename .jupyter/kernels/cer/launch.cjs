@@ -1,0 +1,116 @@
+// The notebooks' kernel: the project's own tslab, started in the project folder wherever the clone is, with three
+// additions: modules of the project are loaded as they are (not type-checked and compiled again for every notebook), a
+// failing cell sends a real Jupyter error, and a cell ends only when the pictures that it asked for are drawn.
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..', '..', '..');
+process.chdir(root);
+
+try {
+  require('tsx/cjs');
+  require.resolve('tslab');
+} catch {
+  console.error(`The packages are not installed. Run \`npm run setup\` in ${root}.`);
+  process.exit(3);
+}
+
+const ts = require(require.resolve('@tslab/typescript-for-tslab', { paths: [require.resolve('tslab')] }));
+const { createConverter } = require('tslab/dist/converter.js');
+const { createExecutor } = require('tslab/dist/executor.js');
+const { JupyterHandlerImpl, ZmqServer } = require('tslab/dist/jupyter.js');
+const { CellErrors } = require('./cell-errors.cjs');
+const { forgetChangedModules } = require('./modules.cjs');
+
+checkOnlyCells();
+
+const errors = new CellErrors(root);
+const converters = {
+  node: createConverter({ isJS: false, isBrowser: false }),
+  get browser() {
+    return this.node; // a browser cell needs a bundler that this project has no use for
+  },
+  close() {
+    this.node.close();
+  },
+};
+const convert = converters.node.convert;
+converters.node.convert = (previous, code) => errors.remember(convert(previous, code));
+
+const executor = createExecutor(root, converters, { log: console.log, error: (...parts) => errors.add(...parts) });
+const executeCell = executor.execute;
+executor.execute = async (code) => {
+  errors.clear();
+  forgetChangedModules(path.join(root, 'src'));
+  const ok = await executeCell(code);
+  for (const work of [...(globalThis.cerPending ?? [])]) await work.catch((error) => errors.add(error));
+  // A promise that nobody awaited has been rejected: that is reported a turn of the event loop later.
+  await new Promise((resolve) => setImmediate(resolve));
+  return ok && errors.none();
+};
+
+class Handler extends JupyterHandlerImpl {
+  async handleExecute(request, writeStream, writeDisplayData) {
+    const reply = await super.handleExecute(request, writeStream, writeDisplayData);
+    if (reply.status === 'abort') return { ...reply, status: 'aborted' };
+    return reply.status === 'error' ? { ...reply, ...errors.message() } : reply;
+  }
+}
+
+class Server extends ZmqServer {
+  async handleExecute(socket, request) {
+    const reply = request.createReply();
+    const publish = (type, content) => {
+      const message = request.createReply();
+      message.header.msg_type = type;
+      message.content = content;
+      message.signAndSend(this.connInfo.key, this.iopub);
+    };
+    const content = await this.handler.handleExecute(
+      request.content,
+      (name, text) => publish('stream', { name, text }),
+      (data, update) => publish(update ? 'update_display_data' : 'display_data', data),
+    );
+    if (content.status === 'error') {
+      const { ename, evalue, traceback } = content;
+      publish('error', { ename, evalue, traceback });
+    }
+    reply.header.msg_type = 'execute_reply';
+    reply.content = content;
+    reply.signAndSend(this.connInfo.key, socket);
+  }
+
+  close() {
+    super.close();
+    setTimeout(() => process.exit(0), 50); // the reply leaves first; a running Chromium ends with this process
+  }
+}
+
+/**
+ * Type-checks and compiles the cell alone. The project's modules still give their types to hovers, completions and the
+ * cell's own checks, but Node loads them itself through tsx, once and cached. Packages are not watched for changes.
+ */
+function checkOnlyCells() {
+  const createWatchProgram = ts.createWatchProgram;
+  ts.createWatchProgram = (host) => {
+    const created = host.afterProgramCreate;
+    host.afterProgramCreate = (builder) => {
+      const dependencies = builder.getAllDependencies.bind(builder);
+      builder.getAllDependencies = (file) =>
+        dependencies(file).filter((name) => name === file.fileName || !fs.existsSync(name));
+      created(builder);
+    };
+    return createWatchProgram(host);
+  };
+  const unwatched = { close() {} };
+  const isPackage = (name) => name.includes('/node_modules');
+  for (const watch of ['watchFile', 'watchDirectory']) {
+    const original = ts.sys[watch];
+    ts.sys[watch] = (name, ...rest) => (isPackage(name) ? unwatched : original(name, ...rest));
+  }
+}
+
+process.on('SIGINT', () => executor.interrupt());
+process.on('uncaughtException', (error) => errors.add(error));
+process.on('unhandledRejection', (reason) => errors.add(reason));
+new Server(new Handler(executor, false), process.argv[2]).init();
