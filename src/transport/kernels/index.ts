@@ -1,0 +1,4 @@
+export { costBlock, finishRows } from './build';
+export { logColumnStep, logPass } from './log-domain';
+export { columnStep, scalingPass, symmetricPass } from './scaling';
+export { streamSum } from './bandwidth';

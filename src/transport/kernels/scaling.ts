@@ -1,0 +1,217 @@
+// Kernel scaling. One pass over the matrix does both halves of an iteration: while a block of four rows is in the cache, its
+// products with the column scaling give the four row scalings, and with them the block's share of the column sums.
+import { lanesSum, madd } from './simd';
+
+/** Rows whose column sums are added up before they join the total: keeps float32 rounding small for thousands of rows. */
+const PANEL = 64;
+
+/**
+ * Rows `start` .. `end` (multiples of 4) of an iteration u = (K qv)^-damping exp(shift), w = K^T (r u).
+ * `stats` (float64): [error += sum a |u_old / u_new - 1|, smallest u, largest u] over rows with mass.
+ * `w` (zeroed here) and `panel` have `stride` floats, private to the calling thread.
+ */
+export function scalingPass(
+  matrix: usize,
+  stride: i32,
+  start: i32,
+  end: i32,
+  qv: usize,
+  u: usize,
+  r: usize,
+  a: usize,
+  shift: usize,
+  damping: f32,
+  w: usize,
+  panel: usize,
+  stats: usize,
+): void {
+  const rowBytes: usize = (<usize>stride) << 2;
+  memory.fill(w, 0, rowBytes);
+  let error: f64 = 0;
+  let smallest: f32 = Infinity;
+  let largest: f32 = 0;
+  for (let first = start; first < end; first += PANEL) {
+    const stop = min(first + PANEL, end);
+    memory.fill(panel, 0, rowBytes);
+    for (let i = first; i < stop; i += 4) {
+      const row = matrix + <usize>i * rowBytes;
+      const sums = rowProducts(row, rowBytes, qv);
+      const at = (<usize>i) << 2;
+      const old = v128.load(u + at);
+      let fresh: v128;
+      if (damping == 1) {
+        fresh = f32x4.div(f32x4.splat(1), sums);
+      } else {
+        fresh = f32x4.splat(0);
+        fresh = f32x4.replace_lane(fresh, 0, damped(f32x4.extract_lane(sums, 0), damping, f32.load(shift + at)));
+        fresh = f32x4.replace_lane(fresh, 1, damped(f32x4.extract_lane(sums, 1), damping, f32.load(shift + at, 4)));
+        fresh = f32x4.replace_lane(fresh, 2, damped(f32x4.extract_lane(sums, 2), damping, f32.load(shift + at, 8)));
+        fresh = f32x4.replace_lane(fresh, 3, damped(f32x4.extract_lane(sums, 3), damping, f32.load(shift + at, 12)));
+      }
+      v128.store(u + at, fresh);
+      const mass = v128.load(r + at);
+      const live = f32x4.gt(mass, f32x4.splat(0));
+      // Rows without mass may have any u, infinities included: they must not reach the column sums as 0 * Infinity.
+      const weights = v128.and(f32x4.mul(mass, fresh), live);
+      const change = f32x4.abs(f32x4.sub(f32x4.div(old, fresh), f32x4.splat(1)));
+      error += <f64>lanesSum(v128.and(f32x4.mul(v128.load(a + at), change), live));
+      const low = v128.bitselect(fresh, f32x4.splat(Infinity), live);
+      const high = v128.and(fresh, live);
+      {
+        smallest = min(smallest, min(min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)), min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3))));
+        largest = max(largest, max(max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3))));
+      }
+      addRows(row, rowBytes, weights, panel);
+    }
+    for (let j: usize = 0; j < rowBytes; j += 16) v128.store(w + j, f32x4.add(v128.load(w + j), v128.load(panel + j)));
+  }
+  f64.store(stats, error);
+  f64.store(stats, <f64>smallest, 8);
+  f64.store(stats, <f64>largest, 16);
+}
+
+/**
+ * Rows `start` .. `end` of the averaged update of a symmetric problem: next = sqrt(u / (K ru)), written to `next`.
+ * `stats` as in scalingPass.
+ */
+export function symmetricPass(
+  matrix: usize,
+  stride: i32,
+  start: i32,
+  end: i32,
+  ru: usize,
+  u: usize,
+  a: usize,
+  shift: usize,
+  damping: f32,
+  next: usize,
+  stats: usize,
+): void {
+  const rowBytes: usize = (<usize>stride) << 2;
+  let error: f64 = 0;
+  let smallest: f32 = Infinity;
+  let largest: f32 = 0;
+  for (let i = start; i < end; i += 4) {
+    const sums = rowProducts(matrix + <usize>i * rowBytes, rowBytes, ru);
+    v128.store(next + ((<usize>i) << 2), sums);
+    for (let k = i; k < i + 4; k++) {
+      const at = (<usize>k) << 2;
+      const old = f32.load(u + at);
+      const fresh = damped(f32.load(next + at), damping, f32.load(shift + at));
+      const mean = sqrt<f32>(old * fresh);
+      f32.store(next + at, mean);
+      const mass = f32.load(a + at);
+      if (mass > 0) {
+        error += <f64>(mass * abs<f32>(old / fresh - 1));
+        smallest = min(smallest, mean);
+        largest = max(largest, mean);
+      }
+    }
+  }
+  f64.store(stats, error);
+  f64.store(stats, <f64>smallest, 8);
+  f64.store(stats, <f64>largest, 16);
+}
+
+/** v = (w summed over threads)^-damping exp(shift), qv = q v; `stats`: [0, smallest v, largest v] over columns with mass. */
+export function columnStep(
+  w: usize,
+  threads: i32,
+  stride: i32,
+  q: usize,
+  shift: usize,
+  damping: f32,
+  v: usize,
+  qv: usize,
+  stats: usize,
+): void {
+  const bytes: usize = (<usize>stride) << 2;
+  let smallest = f32x4.splat(Infinity);
+  let largest = f32x4.splat(0);
+  const zero = f32x4.splat(0);
+  for (let j: usize = 0; j < bytes; j += 16) {
+    let sum = v128.load(w + j);
+    for (let t: usize = 1; t < <usize>threads; t++) sum = f32x4.add(sum, v128.load(w + t * bytes + j));
+    let fresh: v128;
+    if (damping == 1) {
+      fresh = f32x4.div(f32x4.splat(1), sum);
+    } else {
+      fresh = f32x4.splat(damped(f32x4.extract_lane(sum, 0), damping, f32.load(shift + j)));
+      fresh = f32x4.replace_lane(fresh, 1, damped(f32x4.extract_lane(sum, 1), damping, f32.load(shift + j, 4)));
+      fresh = f32x4.replace_lane(fresh, 2, damped(f32x4.extract_lane(sum, 2), damping, f32.load(shift + j, 8)));
+      fresh = f32x4.replace_lane(fresh, 3, damped(f32x4.extract_lane(sum, 3), damping, f32.load(shift + j, 12)));
+    }
+    const mass = v128.load(q + j);
+    const live = f32x4.gt(mass, zero);
+    smallest = f32x4.min(smallest, v128.bitselect(fresh, f32x4.splat(Infinity), live));
+    largest = f32x4.max(largest, v128.and(fresh, live));
+    v128.store(v + j, fresh);
+    v128.store(qv + j, v128.and(f32x4.mul(mass, fresh), live));
+  }
+  f64.store(stats, 0);
+  f64.store(stats, <f64>min(min(f32x4.extract_lane(smallest, 0), f32x4.extract_lane(smallest, 1)), min(f32x4.extract_lane(smallest, 2), f32x4.extract_lane(smallest, 3))), 8);
+  f64.store(stats, <f64>max(max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)), max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3))), 16);
+}
+
+/** sum^-damping exp(shift), for inexact marginals. */
+// @ts-ignore: decorator
+@inline
+function damped(sum: f32, damping: f32, shift: f32): f32 {
+  return damping == 1 ? 1 / sum : Mathf.exp(shift - damping * Mathf.log(sum));
+}
+
+/** The four sums K_i . qv of a block of rows. */
+// @ts-ignore: decorator
+@inline
+function rowProducts(row: usize, rowBytes: usize, qv: usize): v128 {
+  const zero = f32x4.splat(0);
+  let a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
+  const row1 = row + rowBytes;
+  const row2 = row1 + rowBytes;
+  const row3 = row2 + rowBytes;
+  for (let j: usize = 0; j < rowBytes; j += 32) {
+    const v0 = v128.load(qv + j);
+    const v1 = v128.load(qv + j, 16);
+    a0 = madd(v128.load(row + j), v0, a0);
+    a1 = madd(v128.load(row + j, 16), v1, a1);
+    b0 = madd(v128.load(row1 + j), v0, b0);
+    b1 = madd(v128.load(row1 + j, 16), v1, b1);
+    c0 = madd(v128.load(row2 + j), v0, c0);
+    c1 = madd(v128.load(row2 + j, 16), v1, c1);
+    d0 = madd(v128.load(row3 + j), v0, d0);
+    d1 = madd(v128.load(row3 + j, 16), v1, d1);
+  }
+  a0 = f32x4.add(a0, a1);
+  b0 = f32x4.add(b0, b1);
+  c0 = f32x4.add(c0, c1);
+  d0 = f32x4.add(d0, d1);
+  // transpose and add: lane i of the result is the sum of the lanes of row i
+  const ab = f32x4.add(v128.shuffle<f32>(a0, b0, 0, 4, 1, 5), v128.shuffle<f32>(a0, b0, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c0, d0, 0, 4, 1, 5), v128.shuffle<f32>(c0, d0, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+}
+
+/** to += sum over four rows of weight_i K_i. */
+// @ts-ignore: decorator
+@inline
+function addRows(row: usize, rowBytes: usize, weights: v128, to: usize): void {
+  const w0 = f32x4.splat(f32x4.extract_lane(weights, 0));
+  const w1 = f32x4.splat(f32x4.extract_lane(weights, 1));
+  const w2 = f32x4.splat(f32x4.extract_lane(weights, 2));
+  const w3 = f32x4.splat(f32x4.extract_lane(weights, 3));
+  const row1 = row + rowBytes;
+  const row2 = row1 + rowBytes;
+  const row3 = row2 + rowBytes;
+  for (let j: usize = 0; j < rowBytes; j += 32) {
+    let s0 = madd(v128.load(row + j), w0, v128.load(to + j));
+    let s1 = madd(v128.load(row + j, 16), w0, v128.load(to + j, 16));
+    s0 = madd(v128.load(row1 + j), w1, s0);
+    s1 = madd(v128.load(row1 + j, 16), w1, s1);
+    s0 = madd(v128.load(row2 + j), w2, s0);
+    s1 = madd(v128.load(row2 + j, 16), w2, s1);
+    s0 = madd(v128.load(row3 + j), w3, s0);
+    s1 = madd(v128.load(row3 + j, 16), w3, s1);
+    v128.store(to + j, s0);
+    v128.store(to + j, s1, 16);
+  }
+}
