@@ -30,7 +30,7 @@ export interface CompiledStepOptions extends StepOptions {
   name?: string;
   /** Threads within an operator. Default 2. */
   threads?: number;
-  /** How many different batch shapes are kept before a step is refused. Default 16. */
+  /** How many different batch shapes are kept before a step is refused. Default 64. */
   maxTraces?: number;
   /** `plain` uses the update loops in TypeScript; for comparison. Default `simd`. */
   kernel?: 'simd' | 'plain';
@@ -58,7 +58,7 @@ interface Entry {
  * @throws CompileError at the first step when the loss cannot be traced.
  */
 export function compiledStep(loss: Loss, initial: Parameters, options: CompiledStepOptions = {}): TrainStep {
-  const { emaRate = 0.999, emaWarmup = true, threads = 2, maxTraces = 16 } = options;
+  const { emaRate = 0.999, emaWarmup = true, threads = 2, maxTraces = 64 } = options;
   const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.02, clipNorm } = options;
   const name = options.name ?? (loss.name || 'loss');
   const layout = new FlatParameters(
