@@ -1,27 +1,50 @@
 import * as tf from '@tensorflow/tfjs';
 import { InvalidInputError } from '../runtime/errors';
+import { fileSource } from './byte-source';
 import { readSafetensors, writeSafetensors } from './safetensors';
 import { readElements, type StoredTensor, storedTensor, type TensorRecord, toFloat32, toInt32 } from './tensor-record';
+import { readTorchCheckpoint, stateDict, stateDicts } from './torch-checkpoint';
+import { writeTorchCheckpoint } from './torch-writer';
+
+/** Which weights of a checkpoint to load. */
+export interface LoadOptions {
+  /** The dictionary of a .pth checkpoint, e.g. `model_ema`. Default `model` where there is one, else the only one. */
+  key?: string;
+}
+
+/** Opens the weights in a .safetensors or .pth file (told apart by their first bytes) without reading them yet. */
+export function openWeights(path: string, { key }: LoadOptions = {}): Map<string, StoredTensor> {
+  const source = fileSource(path);
+  const start = source.read(0, Math.min(2, source.size));
+  const isZip = start[0] === 0x50 && start[1] === 0x4b;
+  if (!isZip && !/\.(pth?|ckpt)$/.test(path)) return readSafetensors(source).tensors;
+  const checkpoint = readTorchCheckpoint(source);
+  return stateDict(checkpoint, key ?? (stateDicts(checkpoint).has('model') ? 'model' : undefined));
+}
 
 /**
- * Loads the weights of a model as named tensors on the current backend (call `useBackend()` first): floating types become
- * float32, integers int32, BOOL bool. One tensor is in flight at a time.
+ * Loads the weights of a model from a .safetensors or .pth file as named tensors on the current backend (call
+ * `useBackend()` first): floating types become float32, integers int32, BOOL bool. One tensor is in flight at a time.
  * @throws FileFormatError for a bad file, MissingDependencyError for a missing one.
  */
-export function loadParameters(path: string): Map<string, tf.Tensor> {
+export function loadParameters(path: string, options: LoadOptions = {}): Map<string, tf.Tensor> {
   const loaded = new Map<string, tf.Tensor>();
-  for (const [name, tensor] of readSafetensors(path).tensors) loaded.set(name, toTensor(tensor));
+  for (const [name, tensor] of openWeights(path, options)) loaded.set(name, toTensor(tensor));
   return loaded;
 }
 
-/** Writes named tensors as a safetensors file, atomically: float32 as F32, int32 as I32, bool as BOOL. */
+/**
+ * Writes named tensors, atomically: a .pth file that PyTorch loads as a state dict, or else safetensors (which alone has
+ * room for metadata); float32 as F32, int32 as I32, bool as BOOL.
+ */
 export function saveParameters(
   path: string,
   parameters: ReadonlyMap<string, tf.Tensor>,
   metadata: Record<string, string> = {},
 ): void {
-  const records = [...parameters].map(([name, tensor]) => [name, toRecord(tensor)] as const);
-  writeSafetensors(path, records, metadata);
+  const records = new Map([...parameters].map(([name, tensor]) => [name, toRecord(tensor)]));
+  if (/\.pth?$/.test(path)) writeTorchCheckpoint(path, records);
+  else writeSafetensors(path, records, metadata);
 }
 
 /** A stored tensor on the current backend. */
