@@ -1,12 +1,12 @@
-// Compiles src/transport/kernels/*.ts (AssemblyScript) to WebAssembly, in four builds: with and without relaxed SIMD, with
-// memory of its own and with memory shared between threads. Does nothing when the sources have not changed.
+// Compiles the AssemblyScript kernels to WebAssembly: those of src/transport in four builds (with and without relaxed SIMD,
+// with memory of its own and with memory shared between threads), the optimizer's update in one. Does nothing when the
+// sources of a folder have not changed.
 'use strict';
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 
-const folder = path.join(__dirname, '..', 'src', 'transport', 'kernels');
-const BUILDS = [
+const TRANSPORT_BUILDS = [
   { name: 'simd', flags: [] },
   { name: 'relaxed', flags: ['--enable', 'relaxed-simd'] },
   { name: 'simd-shared', flags: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'] },
@@ -15,8 +15,12 @@ const BUILDS = [
     flags: ['--enable', 'relaxed-simd', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'],
   },
 ];
+const GROUPS = [
+  { folder: 'src/transport/kernels', entry: 'index.ts', builds: TRANSPORT_BUILDS },
+  { folder: 'src/runtime/compile/kernels', entry: 'adamw.as.ts', builds: [{ name: 'adamw', flags: [] }] },
+];
 
-function sourceHash() {
+function sourceHash(folder) {
   const hash = createHash('sha256').update(fs.readFileSync(__filename));
   const compiler = require.resolve('assemblyscript/package.json');
   hash.update(JSON.parse(fs.readFileSync(compiler, 'utf8')).version);
@@ -27,19 +31,27 @@ function sourceHash() {
 }
 
 async function buildKernels({ log = console.log, force = false } = {}) {
+  const built = [];
+  for (const group of GROUPS) built.push(...(await buildGroup(group, force)));
+  log(built.length > 0 ? `kernels: built ${built.join(', ')}` : 'kernels: up to date');
+  return built.length > 0;
+}
+
+/** Builds one folder; returns the names of what was built. */
+async function buildGroup({ folder: relative, entry, builds }, force) {
+  const folder = path.join(__dirname, '..', relative);
   const stamp = path.join(folder, 'build.stamp.wasm'); // ignored by git together with the builds that it describes
-  const hash = sourceHash();
-  const complete = BUILDS.every(({ name }) => fs.existsSync(path.join(folder, `${name}.wasm`)));
+  const hash = sourceHash(folder);
+  const complete = builds.every(({ name }) => fs.existsSync(path.join(folder, `${name}.wasm`)));
   if (!force && complete && fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === hash) {
-    log('kernels: up to date');
-    return false;
+    return [];
   }
   const { default: asc } = await import('assemblyscript/asc');
-  for (const { name, flags } of BUILDS) {
+  for (const { name, flags } of builds) {
     const output = path.join(folder, `${name}.wasm`);
     const temporary = `${name}.${process.pid}.tmp.wasm`;
     const { error, stderr } = await asc.main(
-      ['index.ts', '--outFile', temporary, '--baseDir', folder, '--importMemory', '--initialMemory', '2'].concat(
+      [entry, '--outFile', temporary, '--baseDir', folder, '--importMemory', '--initialMemory', '2'].concat(
         ['--runtime', 'stub', '-O3', '--noAssert', '--converge', '--enable', 'simd', '--use', 'abort='],
         flags,
       ),
@@ -49,8 +61,7 @@ async function buildKernels({ log = console.log, force = false } = {}) {
     fs.renameSync(path.join(folder, temporary), output);
   }
   fs.writeFileSync(stamp, hash);
-  log(`kernels: built ${BUILDS.map(({ name }) => name).join(', ')}`);
-  return true;
+  return builds.map(({ name }) => name);
 }
 
 module.exports = { buildKernels };
