@@ -153,10 +153,21 @@ export function marLoss(
   const tokens = patchify(latents, config.patchSize);
   const classes = classEmbedding(parameters, labels, draws.labelKept);
   const all = marConditions(parameters, config, tokens, classes, draws, { dropout: draws.dropout, record });
-  const conditions = takeRows(all.reshape([-1, config.decoderWidth]), draws.wanted, draws.wantedSource);
+  return marLossOfConditions(parameters, config, tokens, all, draws);
+}
+
+/** The loss of the wanted tokens `[batch, tokens, channels]` under conditions `[batch, tokens, decoderWidth]`. */
+export function marLossOfConditions(
+  parameters: Parameters,
+  config: MarConfig,
+  tokens: tf.Tensor3D,
+  conditions: tf.Tensor3D,
+  draws: MarDraws,
+): tf.Scalar {
+  const rows = takeRows(conditions.reshape([-1, config.decoderWidth]), draws.wanted, draws.wantedSource);
   const targets = tf.gather(tokens.reshape([-1, tokenChannels(config)]) as tf.Tensor2D, draws.wanted);
   const repeats = [config.noisesPerToken, 1];
-  return diffusionLoss(parameters, targets.tile(repeats), conditions.tile(repeats), draws, { prefix: HEAD_IN_MODEL });
+  return diffusionLoss(parameters, targets.tile(repeats), rows.tile(repeats), draws, { prefix: HEAD_IN_MODEL });
 }
 
 /** The shapes of one training step's draws follow from the batch and the number of masked tokens. */
