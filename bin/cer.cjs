@@ -3,7 +3,7 @@
 const path = require('node:path');
 
 try {
-  require('tsx/cjs');
+  require('tsx'); // both loaders: the verbs use `await import(...)`
 } catch {
   console.error('cer: the packages are not installed. Run `npm run setup` in the project folder first.');
   process.exit(3);

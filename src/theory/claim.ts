@@ -34,6 +34,12 @@ export const STATEMENTS = [
 
 export type StatementId = (typeof STATEMENTS)[number];
 
+/** The paper's four assumptions; each is measured where it is used. */
+export const ASSUMPTIONS = ['assumption-1', 'assumption-2', 'assumption-3', 'assumption-4'] as const;
+
+/** Everything that `cer claims` computes a number for. */
+export type ClaimId = StatementId | (typeof ASSUMPTIONS)[number];
+
 /** How a measured number must stand to the number of the claim. */
 export type Relation = '<=' | '=' | '>=' | '<' | '>';
 
@@ -55,7 +61,7 @@ export type Verdict = 'holds' | 'fails' | 'assumption violated' | 'undecided';
 /** One claim of the paper, turned into one number beside the number that the claim predicts. */
 export interface ClaimResult {
   /** Key of the registry in `paper.ts`, e.g. `theorem-1`. */
-  id: StatementId;
+  id: ClaimId;
   measured: number;
   /** Standard error of `measured`; 0 when it is exact up to rounding. */
   error: number;
@@ -82,7 +88,7 @@ export type ClaimCheck = (options?: ClaimOptions) => ClaimResult;
 
 /** The ingredients from which `claimResult` derives margin and verdict. */
 export interface ClaimEvidence {
-  id: StatementId;
+  id: ClaimId;
   measured: number;
   error?: number;
   samples?: number;

@@ -1,0 +1,53 @@
+import type { ClaimCheck, ClaimId } from '../theory/claim';
+
+/** What the entry is in the paper; `step` is the Sinkhorn step, which has no number there. */
+export type EntryKind =
+  | 'theorem'
+  | 'proposition'
+  | 'definition'
+  | 'lemma'
+  | 'step'
+  | 'assumption'
+  | 'algorithm'
+  | 'table'
+  | 'figure';
+
+/**
+ * `exact`: a closed form against a closed form. `numerical`: a simulation or solver against a closed form.
+ * `empirical`: measured on trained networks and images.
+ */
+export type Evidence = 'exact' | 'numerical' | 'empirical';
+
+/** One thing that the paper states or shows, and where this project checks it. */
+export interface PaperEntry {
+  id: string;
+  kind: EntryKind;
+  /** How the paper calls it, e.g. `Theorem 2`. */
+  name: string;
+  /** What it says, in our words. */
+  statement: string;
+  /** What we compute, and what it is compared with. */
+  checked: string;
+  evidence: Evidence;
+  /** What of this is the paper's. */
+  paper: string;
+  /** What of this is ours: a definition, a closed form, a control. */
+  ours: string;
+  /** Project path of the source, and the exported function in it that does the work. */
+  source: string;
+  function: string;
+  /** Project paths of the test and of the notebook. */
+  test: string;
+  notebook: string;
+}
+
+/** An entry with a check that `cer claims` runs. */
+export interface CheckedEntry extends PaperEntry {
+  id: ClaimId;
+  check: ClaimCheck;
+}
+
+/** An entry whose function is its check. */
+export function checked(check: ClaimCheck, entry: Omit<PaperEntry, 'id' | 'function'> & { id: ClaimId }): CheckedEntry {
+  return { ...entry, function: check.name, check };
+}
