@@ -40,7 +40,10 @@ export class TracingBackend extends tf.KernelBackend {
   readonly emitted = new Set<string>();
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
-    const drawn = new Error().stack?.split('\n').find((line) => /tfjs/.test(line) && RANDOM.test(line));
+    const drawn = new Error().stack
+      ?.split('\n')
+      .reverse()
+      .find((line) => /tfjs/.test(line) && RANDOM.test(line));
     if (drawn) {
       const op = drawn.match(RANDOM)?.[1];
       throw new CompileError('Random numbers while compiling', {

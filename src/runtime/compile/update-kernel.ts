@@ -47,7 +47,7 @@ let module: WebAssembly.Module | undefined;
  * the memory fits in 4 GiB, else the same in TypeScript, about five times slower.
  */
 export function updateKernel(floats: number, prefer: 'simd' | 'plain' = 'simd'): UpdateKernel {
-  const pages = Math.max(1, Math.ceil((floats * 4) / PAGE));
+  const pages = Math.max(2, Math.ceil((floats * 4) / PAGE));
   if (prefer === 'plain' || pages > MAX_PAGES || !existsSync(WASM)) return plainKernel(new Float32Array(floats));
   module ??= new WebAssembly.Module(readFileSync(WASM));
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
