@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
 import type { Figure } from './figure';
 
 /** Pixels of the picture per unit of the figure: 2 stays sharp on a high-density screen and in a README. */
@@ -14,9 +13,10 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** What is used of playwright, whose own types (2 MB) every notebook's compiler would have to read. */
 interface Session {
-  browser: Browser;
-  page: Page;
+  browser: { close(): Promise<void> };
+  page: { evaluate<A, R>(run: (argument: A) => R, argument: A): Promise<Awaited<R>> };
 }
 
 let session: Promise<Session> | undefined;
@@ -87,7 +87,7 @@ async function draw(figure: Figure, executablePath: string): Promise<Buffer> {
 }
 
 async function open(executablePath: string): Promise<Session> {
-  const { chromium } = await import('playwright-core');
+  const { chromium } = require('playwright-core');
   // SIGINT is the kernel's interrupt: it stops a cell and must leave Chromium alone. Chromium ends with this process
   // in any case, as it is driven through a pipe.
   const browser = await chromium.launch({ executablePath, args: FLAGS, handleSIGINT: false });

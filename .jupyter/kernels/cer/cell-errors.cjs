@@ -44,8 +44,11 @@ class CellErrors {
     const cell = /evalmachine\.<anonymous>:(\d+):\d+/.exec(frame);
     if (cell) {
       const line = (this.lines[Number(cell[1]) - 1] ?? '').trim();
-      const readable = line.replace(/\(0, \w+\.(\w+)\)/g, '$1').replace(/\b(exports|\w+_\d+)\./g, '');
-      return readable ? `in the cell: ${readable}` : 'in the cell';
+      const readable = line
+        .replace(/\(0, \w+\.(\w+)\)/g, '$1')
+        .replace(/\b(exports|\w+_\d+)\./g, '')
+        .replace(/^tsLastExpr\d* = /, '');
+      return readable ? `in the cell: ${readable}` : undefined;
     }
     const file = /\(?((?:file:\/\/)?[^()\s]+:\d+:\d+)\)?$/.exec(frame)?.[1].replace('file://', '');
     if (!file?.startsWith(this.root) || /node_modules|[\\/]\.jupyter[\\/]/.test(file)) return undefined;

@@ -3,6 +3,7 @@
 // failing cell sends a real Jupyter error, and a cell ends only when the pictures that it asked for are drawn.
 const fs = require('node:fs');
 const path = require('node:path');
+const util = require('node:util');
 
 const root = path.join(__dirname, '..', '..', '..');
 process.chdir(root);
@@ -15,14 +16,14 @@ try {
   process.exit(3);
 }
 
-const ts = require(require.resolve('@tslab/typescript-for-tslab', { paths: [require.resolve('tslab')] }));
+checkOnlyCells(require.resolve('@tslab/typescript-for-tslab', { paths: [require.resolve('tslab')] }));
+
 const { createConverter } = require('tslab/dist/converter.js');
 const { createExecutor } = require('tslab/dist/executor.js');
 const { JupyterHandlerImpl, ZmqServer } = require('tslab/dist/jupyter.js');
+const { TaskCanceledError } = require('tslab/dist/util.js');
 const { CellErrors } = require('./cell-errors.cjs');
 const { forgetChangedModules } = require('./modules.cjs');
-
-checkOnlyCells();
 
 const errors = new CellErrors(root);
 const converters = {
@@ -37,7 +38,7 @@ const converters = {
 const convert = converters.node.convert;
 converters.node.convert = (previous, code) => errors.remember(convert(previous, code));
 
-const executor = createExecutor(root, converters, { log: console.log, error: (...parts) => errors.add(...parts) });
+const executor = createExecutor(root, converters, { log: logValue, error: (...parts) => errors.add(...parts) });
 const executeCell = executor.execute;
 executor.execute = async (code) => {
   errors.clear();
@@ -49,11 +50,22 @@ executor.execute = async (code) => {
   return ok && errors.none();
 };
 
+/** Prints the value of a cell's last expression; a promise says nothing to a reader (the cell waits for it anyway). */
+function logValue(value) {
+  if (!util.types.isPromise(value)) console.log(value);
+}
+
 class Handler extends JupyterHandlerImpl {
   async handleExecute(request, writeStream, writeDisplayData) {
-    const reply = await super.handleExecute(request, writeStream, writeDisplayData);
-    if (reply.status === 'abort') return { ...reply, status: 'aborted' };
-    return reply.status === 'error' ? { ...reply, ...errors.message() } : reply;
+    try {
+      const count = await this.execQueue.add(() => this.handleExecuteImpl(request, writeStream, writeDisplayData));
+      return { status: 'ok', execution_count: count.count };
+    } catch (problem) {
+      if (problem instanceof TaskCanceledError) return { status: 'aborted' };
+      // For a moment after a failure, cells that were queued behind it are dropped, unless the client wants them run.
+      this.execQueue.reset(request.stop_on_error === false ? undefined : 200);
+      return { status: 'error', execution_count: this.execCount, ...errors.message() };
+    }
   }
 }
 
@@ -89,10 +101,11 @@ class Server extends ZmqServer {
 /**
  * Type-checks and compiles the cell alone. The project's modules still give their types to hovers, completions and the
  * cell's own checks, but Node loads them itself through tsx, once and cached. Packages are not watched for changes.
+ * @param compiler path of tslab's TypeScript, which must not be loaded yet by tslab.
  */
-function checkOnlyCells() {
-  const createWatchProgram = ts.createWatchProgram;
-  ts.createWatchProgram = (host) => {
+function checkOnlyCells(compiler) {
+  const ts = require(compiler);
+  const createWatchProgram = (host) => {
     const created = host.afterProgramCreate;
     host.afterProgramCreate = (builder) => {
       const dependencies = builder.getAllDependencies.bind(builder);
@@ -100,13 +113,15 @@ function checkOnlyCells() {
         dependencies(file).filter((name) => name === file.fileName || !fs.existsSync(name));
       created(builder);
     };
-    return createWatchProgram(host);
+    return ts.createWatchProgram(host);
   };
+  const createWatchCompilerHost = (files, options, ...rest) =>
+    ts.createWatchCompilerHost(files, { ...options, types: ['node'] }, ...rest); // not every @types there is
+  require.cache[compiler].exports = { ...ts, createWatchProgram, createWatchCompilerHost }; // ts has getters only
   const unwatched = { close() {} };
-  const isPackage = (name) => name.includes('/node_modules');
   for (const watch of ['watchFile', 'watchDirectory']) {
     const original = ts.sys[watch];
-    ts.sys[watch] = (name, ...rest) => (isPackage(name) ? unwatched : original(name, ...rest));
+    ts.sys[watch] = (name, ...rest) => (name.includes('/node_modules') ? unwatched : original(name, ...rest));
   }
 }
 
