@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { readSafetensors, writeSafetensors } from '../io/safetensors';
+import { toFloat32 } from '../io/tensor-record';
+import { FileFormatError, InvalidInputError } from '../runtime/errors';
+import type { StepState } from './step';
+
+/** What must be the same for a training to go on where it stopped: model, data, seed and options, as plain JSON. */
+export type Identity = Record<string, unknown>;
+
+/** A training in the middle: everything but the code. Batches are functions of the step, so they need no state. */
+export interface Checkpoint {
+  state: StepState;
+  identity: Identity;
+  /** Seconds spent so far, over all runs. */
+  seconds: number;
+}
+
+const FORMAT = 'condition-refinement training 1';
+
+/** Writes a checkpoint as one safetensors file, all or nothing: a crash at any moment leaves the old one whole. */
+export function saveCheckpoint(path: string, { state, identity, seconds }: Checkpoint): void {
+  const tensors = [...state.tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }] as const);
+  writeSafetensors(path, tensors, {
+    format: FORMAT,
+    step: String(state.step),
+    seconds: String(seconds),
+    identity: JSON.stringify(identity),
+  });
+}
+
+/** Reads a checkpoint, or undefined where there is none. @throws FileFormatError for a file that is something else. */
+export function loadCheckpoint(path: string): Checkpoint | undefined {
+  if (!existsSync(path)) return undefined;
+  const { metadata, tensors } = readSafetensors(path);
+  if (metadata.format !== FORMAT) {
+    throw new FileFormatError(path, {
+      given: `format ${JSON.stringify(metadata.format)}`,
+      expected: JSON.stringify(FORMAT),
+      remedy: 'Give the checkpoint of a training by this project, or start anew in another folder.',
+    });
+  }
+  const state: StepState = { step: Number(metadata.step), tensors: new Map() };
+  for (const [name, tensor] of tensors) {
+    state.tensors.set(name, {
+      shape: [...tensor.shape],
+      data: toFloat32({ dtype: tensor.dtype, data: tensor.read() }),
+    });
+  }
+  return { state, identity: JSON.parse(metadata.identity), seconds: Number(metadata.seconds) };
+}
+
+/** Checks that a checkpoint belongs to this training. @throws InvalidInputError naming each field that differs. */
+export function requireSameIdentity(path: string, stored: Identity, current: Identity): void {
+  const text = (value: unknown) => JSON.stringify(value) ?? 'nothing';
+  const differing = [...new Set([...Object.keys(stored), ...Object.keys(current)])].filter(
+    (name) => text(stored[name]) !== text(current[name]),
+  );
+  if (differing.length === 0) return;
+  throw new InvalidInputError(`Checkpoint ${path}`, {
+    given: differing.map((name) => `${name} = ${text(stored[name])}`).join(', '),
+    expected: differing.map((name) => `${name} = ${text(current[name])}`).join(', '),
+    remedy: 'Resume with the same data and options, or start anew in another folder (or without --resume).',
+  });
+}

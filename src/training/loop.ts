@@ -1,0 +1,181 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { Parameters } from '../models/parameters';
+import { NumericalError } from '../runtime/errors';
+import { type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
+import { learningRateAt, type RateSchedule } from './schedule';
+import { type Batch, eagerStep, type Loss, type StepOptions, type TrainStep } from './step';
+
+/** What is trained: weights to start from, a loss, and batches as a function of the step alone. */
+export interface TrainingTask {
+  name: string;
+  /** Model and data, as plain JSON: what a resumed run must have in common with the first. */
+  identity: Identity;
+  initial(): Parameters;
+  loss: Loss;
+  /** Tensors of step 0, 1, ...; the loop disposes of them. */
+  batch(step: number): Batch;
+  /** Images a batch, for the speed shown. */
+  batchSize: number;
+}
+
+/** How long and how fast. */
+export interface TrainingOptions extends StepOptions {
+  steps: number;
+  /** Learning rate in units of steps. */
+  schedule: RateSchedule;
+  /** Folder for `checkpoint.safetensors` and `log.jsonl`. Default: nothing is written. */
+  out?: string;
+  /** Go on from the checkpoint in `out` when there is one. Default false: start anew. */
+  resume?: boolean;
+  /** Steps between checkpoints. Default 250. */
+  checkpointEvery?: number;
+  /** Steps between log lines and progress reports. Default 10. */
+  logEvery?: number;
+  /** Stop after the current step, with a checkpoint. */
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+  /** Makes the update; default `eagerStep`. */
+  makeStep?: (loss: Loss, initial: Parameters, options: StepOptions) => TrainStep;
+}
+
+/** One line of the log: means since the line before. */
+export interface Progress {
+  /** Steps done. */
+  step: number;
+  steps: number;
+  loss: number;
+  gradientNorm: number;
+  learningRate: number;
+  imagesPerSecond: number;
+  etaSeconds: number;
+  /** Resident memory of the process in bytes, and the number of tensors alive. */
+  memory: number;
+  tensors: number;
+}
+
+/** What a training leaves: weights and averages (the caller disposes of them), and its history. */
+export interface TrainingResult {
+  parameters: Parameters;
+  ema: Parameters;
+  /** Losses of this run, one a step, starting at `firstStep`. */
+  losses: Float64Array;
+  firstStep: number;
+  stepsDone: number;
+  seconds: number;
+  finished: boolean;
+}
+
+/**
+ * Trains a task step by step. Stopped at any moment it loses at most the steps since the last checkpoint, and a resumed run
+ * gives the same losses and weights as one that was never stopped.
+ * @throws NumericalError at a loss or gradient that is not finite: the last checkpoint stays as it is.
+ */
+export async function train(task: TrainingTask, options: TrainingOptions): Promise<TrainingResult> {
+  const { steps, schedule, out, checkpointEvery = 250, logEvery = 10, onProgress, makeStep = eagerStep } = options;
+  const { emaRate, emaWarmup, beta1, beta2, epsilon, weightDecay, clipNorm } = options;
+  const stepOptions: StepOptions = { emaRate, emaWarmup, beta1, beta2, epsilon, weightDecay, clipNorm };
+  const identity = { ...task.identity, task: task.name, batch: task.batchSize, schedule, ...stepOptions };
+  const initial = task.initial();
+  const update = makeStep(task.loss, initial, stepOptions);
+  for (const x of initial.values()) x.dispose();
+  const files = out ? openFolder(out, options.resume ?? false) : undefined;
+  const found = files && options.resume ? loadCheckpoint(files.checkpoint) : undefined;
+  if (files && found) {
+    requireSameIdentity(files.checkpoint, found.identity, JSON.parse(JSON.stringify(identity)));
+    update.importState(found.state);
+    trimLog(files.log, found.state.step);
+  }
+  const firstStep = found?.state.step ?? 0;
+  const earlier = found?.seconds ?? 0;
+  const begin = performance.now();
+  const secondsNow = () => earlier + (performance.now() - begin) / 1000;
+  const losses = new Float64Array(Math.max(0, steps - firstStep));
+  let window = { from: firstStep, loss: 0, gradientNorm: 0, time: begin };
+  let step = firstStep;
+  let saved = firstStep;
+  const save = () => {
+    if (files && saved !== step) {
+      saveCheckpoint(files.checkpoint, { state: update.exportState(), identity, seconds: secondsNow() });
+      saved = step;
+    }
+  };
+  while (step < steps && !options.signal?.aborted) {
+    const batch = task.batch(step);
+    const learningRate = learningRateAt(step, schedule);
+    try {
+      const { loss, gradientNorm } = await update.update(batch, learningRate);
+      losses[step - firstStep] = loss;
+      window.loss += loss;
+      window.gradientNorm += gradientNorm;
+    } catch (error) {
+      throw explain(error, task.name, step, files && existsSync(files.checkpoint) ? files.checkpoint : undefined);
+    } finally {
+      for (const x of Object.values(batch)) x.dispose();
+    }
+    step++;
+    if (step % logEvery === 0 || step === steps) {
+      const now = performance.now();
+      const count = step - window.from;
+      const perStep = (now - window.time) / 1000 / count;
+      const progress: Progress = {
+        step,
+        steps,
+        loss: window.loss / count,
+        gradientNorm: window.gradientNorm / count,
+        learningRate,
+        imagesPerSecond: task.batchSize / perStep,
+        etaSeconds: ((steps - step) * (now - begin)) / 1000 / (step - firstStep),
+        memory: process.memoryUsage.rss(),
+        tensors: tf.memory().numTensors,
+      };
+      if (files) appendFileSync(files.log, `${JSON.stringify(progress)}\n`);
+      onProgress?.(progress);
+      window = { from: step, loss: 0, gradientNorm: 0, time: now };
+    }
+    if (step % checkpointEvery === 0) save();
+  }
+  save();
+  const result = { parameters: update.parameters(), ema: update.ema() };
+  update.dispose();
+  return {
+    ...result,
+    losses: losses.subarray(0, step - firstStep),
+    firstStep,
+    stepsDone: step,
+    seconds: secondsNow(),
+    finished: step >= steps,
+  };
+}
+
+function openFolder(out: string, resume: boolean) {
+  mkdirSync(out, { recursive: true });
+  const files = { checkpoint: join(out, 'checkpoint.safetensors'), log: join(out, 'log.jsonl') };
+  if (!resume) for (const file of Object.values(files)) rmSync(file, { force: true });
+  return files;
+}
+
+/** Drops log lines of steps that a resumed run does again, and a last line that a crash cut short. */
+function trimLog(path: string, step: number): void {
+  if (!existsSync(path)) return;
+  const kept = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => {
+      try {
+        return (JSON.parse(line) as Progress).step <= step;
+      } catch {
+        return false;
+      }
+    });
+  writeFileSync(path, kept.map((line) => `${line}\n`).join(''));
+}
+
+function explain(error: unknown, name: string, step: number, checkpoint: string | undefined): unknown {
+  if (!(error instanceof NumericalError)) return error;
+  return new NumericalError(`Training ${name}, step ${step}`, {
+    given: `${error.message.split('; expected')[0]}`,
+    expected: error.expected,
+    remedy: `${error.remedy} ${checkpoint ? `Last good checkpoint: ${checkpoint}.` : 'No checkpoint was written yet.'}`,
+  });
+}
