@@ -17,3 +17,14 @@ export interface ConditionStep {
 
 /** Called between transformer and denoiser; returns conditions of the same shape. The caller disposes of both. */
 export type ConditionHook = (step: ConditionStep) => tf.Tensor2D | Promise<tf.Tensor2D>;
+
+/** One reverse step of the tokens that one autoregressive step generates. */
+export interface DenoisingStep {
+  step: number;
+  /** Step of the (respaced) reverse process, counted down to 0. */
+  diffusionStep: number;
+  /** Flat `[batch, tokens]` index of each row. */
+  tokens: Int32Array;
+  /** `[rows, tokenChannels]` after this reverse step; the sampler's, not to be disposed of. */
+  noised: tf.Tensor2D;
+}

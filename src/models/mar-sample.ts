@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { keyedNoise, type NoiseSource } from '../diffusion/noise';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key } from '../runtime/random';
-import type { ConditionHook } from './conditions';
+import type { ConditionHook, DenoisingStep } from './conditions';
 import {
   classEmbedding,
   fakeEmbedding,
@@ -68,6 +68,8 @@ export interface MarSamplingOptions
   /** Sits between transformer and denoiser. */
   conditionHook?: ConditionHook;
   onStep?: (result: MarStepResult) => void;
+  /** Called after each step of each reverse process. */
+  onDenoise?: (at: DenoisingStep) => void;
 }
 
 /**
@@ -113,12 +115,14 @@ export async function sampleMar(
       classes,
       tokens,
     });
+    const { onDenoise } = options;
+    const rows = onDenoise && Int32Array.from([...predicted.keys()].filter((i) => predicted[i] === 1));
     const sampled = sampleTokens(parameters, conditions, draws.noise(step), {
       ...options,
       respacing: respacingAt(options.respacing ?? config.samplingSteps, step, steps),
       guidance: scale,
       unconditional,
-      onStep: undefined,
+      onStep: rows && ((diffusionStep, { sample }) => onDenoise({ step, diffusionStep, tokens: rows, noised: sample })),
     });
     options.onStep?.({ step, guidance: scale, predicted, decoded, conditions, unconditional, sampled });
     scatter(values, await sampled.data(), predicted, channels);
@@ -187,9 +191,10 @@ async function refine(
     positions: rows.map((row) => row % tokens),
     classes: samples.map((sample) => classes[sample]),
     samples,
-    shortSample: (conditions, respacing) =>
+    // Evenly strided steps begin below t = 999, where the division by sqrt(abar) would blow any error up 20,000 times.
+    shortSample: (conditions, count) =>
       sampleTokens(parameters, conditions, draws.prior(step, calls++), {
-        respacing,
+        respacing: `ddim${count}`,
         method: 'ddim',
         head: options.head,
       }),

@@ -35,8 +35,10 @@ export interface OptimalTransportOptions {
   projection?: 'restored' | 'plain' | 'debiased';
   /** Space of the cost: `condition` (default), or `standardised` by the targets' standard deviation per coordinate. */
   cost?: 'condition' | 'standardised';
-  /** Refinement stops where the spread falls below this share of the target's variance; default 0.25. */
+  /** Refinement stops where the spread would fall below this share of the target's variance; default 0.25. */
   minimumSpread?: number;
+  /** Refinement stops where the spread would rise above this multiple of the target's variance; default 4. */
+  maximumSpread?: number;
 }
 
 const schema = z.object({
@@ -50,6 +52,7 @@ const schema = z.object({
   projection: z.enum(['restored', 'plain', 'debiased']).default('restored'),
   cost: z.enum(['condition', 'standardised']).default('condition'),
   minimumSpread: z.number().min(0).default(0.25),
+  maximumSpread: z.number().positive().default(4),
 });
 
 /** The options in effect. @throws InvalidInputError naming the wrong field. */
@@ -77,8 +80,9 @@ export function optimalTransportRefiner(given: OptimalTransportOptions = {}): Re
         return { conditions, iterations, kept: 'all conditions are one point' };
       }
       const { next, iteration } = step({ ...group, conditions }, options, k, targetVariance);
-      if (!(iteration.spread >= options.minimumSpread)) {
-        const kept = `the spread would fall to ${iteration.spread.toPrecision(3)} of the target's`;
+      if (!(iteration.spread >= options.minimumSpread && iteration.spread <= options.maximumSpread)) {
+        const way = iteration.spread < options.minimumSpread ? 'fall' : 'rise';
+        const kept = `the spread would ${way} to ${iteration.spread.toPrecision(3)} of the target's`;
         return { conditions, iterations, kept };
       }
       conditions = next;

@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs';
+import { type CausalArConfig, causalConditions } from '../models/causal-ar';
+import { keyedCausalArDraws, sampleCausalAr } from '../models/causal-ar-sample';
+import { fingerprint } from '../models/fingerprint';
+import { classEmbedding, patchify, tokenChannels, tokenCount, unpatchify } from '../models/mar';
+import type { Parameters } from '../models/parameters';
+import { respacedDiffusion } from '../models/token-sampler';
+import type { ImageModel, TeacherForced } from './image-model';
+
+/** A causal autoregressive model for experiments: one token per step, in raster order, so that step and position agree. */
+export function arModel(parameters: Parameters, config: CausalArConfig): ImageModel {
+  const [tokens, channels] = [tokenCount(config), tokenChannels(config)];
+
+  async function* teacherForced(latents: tf.Tensor4D, labels: Int32Array): AsyncIterable<TeacherForced> {
+    const [conditions, real] = tf.tidy(() => {
+      const known = classEmbedding(parameters, tf.tensor1d(labels, 'int32'));
+      const all = patchify(latents, config.patchSize);
+      return [causalConditions(parameters, config, all, known), all];
+    });
+    for (let step = 0; step < tokens; step++) {
+      const column = (x: tf.Tensor3D) => tf.tidy(() => x.slice([0, step, 0], [-1, 1, -1]).dataSync() as Float32Array);
+      yield {
+        step,
+        conditions: column(conditions),
+        latents: column(real),
+        classes: labels,
+        positions: new Int32Array(labels.length).fill(step),
+      };
+    }
+    tf.dispose([conditions, real]);
+  }
+
+  return {
+    name: 'AR',
+    fingerprint: fingerprint(parameters),
+    conditionWidth: config.width,
+    tokens,
+    channels,
+    side: config.imageSize / config.vaeStride,
+    steps: tokens,
+    denoisingSteps: respacedDiffusion(config.samplingSteps).steps,
+    toLatents: (all) => unpatchify(all, config.patchSize),
+    generate: ({ labels, key, guidance, respacing, hook, onDenoise }) =>
+      sampleCausalAr(parameters, config, keyedCausalArDraws(key), {
+        classes: labels,
+        guidance,
+        respacing,
+        conditionHook: hook,
+        onDenoise,
+      }),
+    teacherForced,
+  };
+}

@@ -1,0 +1,48 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { ConditionHook, DenoisingStep } from '../models/conditions';
+import type { Key } from '../runtime/random';
+
+export interface GenerationRequest {
+  /** One class per image. */
+  labels: Int32Array;
+  key: Key;
+  /** Classifier-free guidance scale; default 1, none. */
+  guidance?: number;
+  /** Steps of the reverse process; default the model's own. */
+  respacing?: string;
+  hook?: ConditionHook;
+  onDenoise?: (at: DenoisingStep) => void;
+}
+
+/** Teacher-forced conditions: what the transformer says when the history is real data. */
+export interface TeacherForced {
+  /** AR step at which these tokens are generated. */
+  step: number;
+  /** `[rows, width]` conditions, `[rows, channels]` the real tokens that they speak of. */
+  conditions: Float32Array;
+  latents: Float32Array;
+  /** Per row: class and token position. */
+  classes: Int32Array;
+  positions: Int32Array;
+}
+
+/** A trained generator as experiments see it; latents are scaled, `[batch, height, width, channels]`. */
+export interface ImageModel {
+  name: string;
+  /** Hash of the weights. */
+  fingerprint: string;
+  conditionWidth: number;
+  tokens: number;
+  channels: number;
+  /** Side of the latent map. */
+  side: number;
+  /** AR steps of a generation; 1 for a model that denoises all tokens jointly. */
+  steps: number;
+  /** Steps of the reverse process by default. */
+  denoisingSteps: number;
+  /** Tokens `[batch, tokens, channels]` put together to latents. */
+  toLatents(tokens: tf.Tensor3D): tf.Tensor4D;
+  generate(request: GenerationRequest): Promise<tf.Tensor4D>;
+  /** Absent where the condition does not depend on the history (a static condition). */
+  teacherForced?(latents: tf.Tensor4D, labels: Int32Array): AsyncIterable<TeacherForced>;
+}
