@@ -1,11 +1,11 @@
 import { foldIn, type Key, key } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
+import { planarExample } from './example-mixtures';
 import {
   conditional,
   diffuse,
   evaluate,
   type GaussianMixture,
-  planarExample,
   row,
   sampleMixture,
   squaredDistance,

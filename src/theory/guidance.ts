@@ -2,12 +2,12 @@ import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { posteriorGradient } from './condition-error';
+import { randomMixture } from './example-mixtures';
 import {
   diffuse,
   evaluate,
   type GaussianMixture,
   type MixtureEvaluation,
-  randomMixture,
   row,
   sampleMixture,
   squaredDistance,

@@ -1,11 +1,11 @@
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
+import { planarExample } from './example-mixtures';
 import {
   diffuse,
   evaluate,
   type GaussianMixture,
   type MixtureEvaluation,
-  planarExample,
   row,
   sampleMixture,
   squaredDistance,
