@@ -118,18 +118,21 @@ export function marConfig(fields: Partial<MarConfig> = {}): MarConfig {
   return config;
 }
 
+/** The fields that say how an image is cut into tokens; other token models share them. */
+export type TokenGrid = Pick<MarConfig, 'imageSize' | 'vaeStride' | 'patchSize' | 'latentChannels'>;
+
 /** Tokens per image side. */
-export function tokenSide(config: MarConfig): number {
+export function tokenSide(config: TokenGrid): number {
   return config.imageSize / config.vaeStride / config.patchSize;
 }
 
 /** Tokens per image. */
-export function tokenCount(config: MarConfig): number {
+export function tokenCount(config: TokenGrid): number {
   return tokenSide(config) ** 2;
 }
 
 /** Channels of one token. */
-export function tokenChannels(config: MarConfig): number {
+export function tokenChannels(config: TokenGrid): number {
   return config.latentChannels * config.patchSize ** 2;
 }
 

@@ -13,6 +13,8 @@ export interface BlockOptions {
   dropout?: Dropout;
   /** Added to the attention scores `[queries, keys]` before the softmax, e.g. -1e9 for what must not be seen. */
   scoreBias?: tf.Tensor2D;
+  /** Keys and values to attend to instead of the block's own, given those: a cache puts the earlier tokens' in front. */
+  extend?: (name: string, keys: tf.Tensor4D, values: tf.Tensor4D) => [keys: tf.Tensor4D, values: tf.Tensor4D];
 }
 
 /** Adds the names and shapes of one pre-norm block to a table. */
@@ -65,7 +67,8 @@ export function attend(
 }
 
 function attention(parameters: Parameters, name: string, x: tf.Tensor3D, options: BlockOptions): tf.Tensor3D {
-  const [queries, keys, values] = projectHeads(parameters, name, x, options.heads);
+  const [queries, ...own] = projectHeads(parameters, name, x, options.heads);
+  const [keys, values] = options.extend?.(name, own[0], own[1]) ?? own;
   const joined = attend(queries, keys, values, options.scoreBias, options.dropout?.[name]);
   return linear(parameters, `${name}.proj`, joined);
 }
