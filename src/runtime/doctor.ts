@@ -108,7 +108,11 @@ function chromium(): Finding {
   }
   let version = 'version unknown';
   try {
-    version = execFileSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 }).trim();
+    version = execFileSync(path, ['--version'], {
+      encoding: 'utf8',
+      timeout: 10_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {}
   return { what: 'Chromium', status: 'good', found: version };
 }

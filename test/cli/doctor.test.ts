@@ -1,0 +1,45 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const root = join(__dirname, '..', '..');
+const doctor = (env: Record<string, string>, ...args: string[]) =>
+  spawnSync(process.execPath, ['bin/cer.cjs', 'doctor', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
+
+describe('cer doctor', () => {
+  it('reports everything that the project uses, as rows', () => {
+    const rows = JSON.parse(doctor({}, '--json').stdout) as { what: string; status: string; remedy?: string }[];
+    assert.deepEqual(
+      rows.map(({ what }) => what),
+      [
+        'Node',
+        'native TensorFlow',
+        'TensorFlow.js backend',
+        'ONNX Runtime',
+        'WebAssembly kernels',
+        'Jupyter',
+        'Chromium',
+        'threads',
+        'memory',
+      ],
+    );
+    for (const row of rows) if (row.status !== 'good') assert.ok(row.remedy, `${row.what} has a remedy`);
+  });
+
+  it('says the remedy and exits 3 when something that is needed is missing', () => {
+    const { status, stdout } = doctor({ CER_BACKEND: 'webgpu' });
+    assert.equal(status, 3);
+    assert.match(stdout, /MISSING TensorFlow\.js backend.*webgpu.*\n.*unset CER_BACKEND/);
+  });
+
+  it('says what works without Chromium', () => {
+    assert.match(
+      doctor({ CER_CHROMIUM: '/no/such/browser' }).stdout,
+      /note +Chromium +none: figures have no static PNG/,
+    );
+  });
+});
