@@ -1,11 +1,13 @@
 """Executes one notebook with the project's kernel and reports each cell as a JSON line on stdout.
 
-Usage: execute.py SOURCE TARGET SECONDS_PER_CELL. TARGET is written after the last or the first failing cell. Exit status 0, or 1 when
-a cell failed.
+Usage: execute.py SOURCE TARGET SECONDS_PER_CELL. TARGET is written after the last or the first failing cell. Exit
+status 0, or 1 when a cell failed. Ends when its stdin is closed.
 """
 
 import json
+import os
 import sys
+import threading
 import time
 
 import nbformat
@@ -15,6 +17,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 def say(event, **content):
     print(json.dumps({"event": event, **content}), flush=True)
+
+
+def end_with_parent():
+    """The caller holds our stdin open; when it closes, the caller is gone and nobody wants the result."""
+    sys.stdin.buffer.read()
+    os._exit(1)  # the kernel sees this and ends too
 
 
 def main(source, target, seconds_per_cell):
@@ -55,4 +63,5 @@ def main(source, target, seconds_per_cell):
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -99,7 +99,7 @@ async function open(executablePath: string): Promise<Session> {
 
 /** Charts have few colours: a palette of 256 makes the picture about three times smaller, without visible change. */
 async function shrink(png: Buffer): Promise<Buffer> {
-  const sharp = (await import('sharp')).default;
+  const sharp = require('sharp') as typeof import('sharp').default;
   return sharp(png).png({ palette: true, effort: 7, dither: 0.5 }).toBuffer();
 }
 

@@ -4,6 +4,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
+const { Worker } = require('node:worker_threads');
 
 const root = path.join(__dirname, '..', '..', '..');
 process.chdir(root);
@@ -125,6 +126,17 @@ function checkOnlyCells(compiler) {
   }
 }
 
+/**
+ * Ends the kernel when the program that started it is gone, also while a cell computes without a pause: hence a thread.
+ * Chromium, which hangs on a pipe of this process, then ends as well.
+ */
+function endWithParent() {
+  const watch = `const parent = process.ppid;
+    setInterval(() => process.ppid === parent || process.kill(process.pid, 'SIGKILL'), 500);`;
+  new Worker(watch, { eval: true }).unref();
+}
+
+endWithParent();
 process.on('SIGINT', () => executor.interrupt());
 process.on('uncaughtException', (error) => errors.add(error));
 process.on('unhandledRejection', (reason) => errors.add(reason));
