@@ -1,4 +1,3 @@
-import { applyPlan, type PlanParts } from './plan';
 import type { NumberArray } from './problem';
 import type { SinkhornResult } from './result';
 
@@ -9,15 +8,11 @@ import type { SinkhornResult } from './result';
  * @throws InvalidInputError when the targets do not have one row for each target point.
  */
 export function barycentricProjection(result: SinkhornResult, targets: NumberArray, width?: number): Float64Array {
-  const { problem, f, g, epsilon, references } = result;
-  const { n, m } = problem;
-  const columns = width ?? targets.length / m;
-  // The row factor r_i cancels in the quotient; with r = 1 rows without mass are served too.
-  const parts: PlanParts = { problem, f, g, epsilon, references: [new Float64Array(n).fill(1), references[1]] };
-  const rowSums = applyPlan(parts, new Float64Array(m).fill(1), 1);
-  const out = applyPlan(parts, targets, columns);
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < columns; k++) out[i * columns + k] /= rowSums[i];
+  const columns = width ?? targets.length / result.problem.m;
+  // The row factor r_i cancels in the quotient; counted as 1 it serves rows without mass too.
+  const { rowSums, product } = result.apply(targets, columns, true);
+  for (let i = 0; i < rowSums.length; i++) {
+    for (let k = 0; k < columns; k++) product[i * columns + k] /= rowSums[i];
   }
-  return out;
+  return product;
 }

@@ -1,8 +1,21 @@
 // Everything that runs in Node and in a browser alike. `index.ts` adds the files and threads of Node.
 export { barycentricProjection } from './barycentric';
+export {
+  type AffineMap,
+  type Gaussian,
+  gaussianBarycentre,
+  gaussianDistance,
+  gaussianGeodesic,
+  gaussianMap,
+  gaussianOfPoints,
+  gaussianSinkhorn,
+} from './bures';
 export { type DivergenceResult, divergenceGradient, type SelfTerm, selfTerm, sinkhornDivergence } from './divergence';
 export type { Epsilon } from './epsilon';
+export { type ExactResult, exactTransport } from './exact';
+export { type Anchor, eulerGaussian, jkoGaussian, jkoStep, type ParticleStep, type ParticleStepOptions } from './jko';
 export { kernelModules, loadKernels } from './kernel-modules';
+export { transportOnLine } from './one-dimensional';
 export type { SinkhornOptions, Unbalanced } from './options';
 export type { Marginals, MatrixProblem, Metric, NumberArray, PointProblem, TransportProblem } from './problem';
 export { SinkhornResult } from './result';

@@ -113,8 +113,7 @@ export function divergenceGradient({ between, source }: DivergenceResult, debias
 
 /** 2 (r x - P y): the derivative of <P, C> in the source positions at fixed P, with r the plan's own row sums. */
 function pull(result: SinkhornResult, x: NumberArray, y: NumberArray, dimension: number): Float64Array {
-  const { source } = result.marginals;
-  const out = result.apply(y, dimension);
+  const { rowSums: source, product: out } = result.apply(y, dimension);
   for (let i = 0; i < source.length; i++) {
     for (let k = i * dimension; k < (i + 1) * dimension; k++) out[k] = 2 * (source[i] * x[k] - out[k]);
   }

@@ -69,9 +69,8 @@ export function startThreads(helpers: number, module: WebAssembly.Module, memory
       }
       return flags[3] === 0;
     },
-    end(release: boolean) {
+    end() {
       for (let index = 1; index <= helpers; index++) send(index, -1);
-      if (release) for (const { thread } of team) thread.postMessage({ release: true });
     },
   };
 }

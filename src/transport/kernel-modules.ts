@@ -11,13 +11,15 @@ export interface ThreadTeam {
   post(index: number, name: KernelName, values: number[]): void;
   /** Waits until helper `index` is done; false when it failed and the caller must do its part itself. */
   wait(index: number): boolean;
-  /** Ends the session; `release` lets go of the memory too. */
-  end(release: boolean): void;
+  /** Ends the session; the threads sleep until the next. */
+  end(): void;
 }
 export type StartThreads = (helpers: number, module: WebAssembly.Module, memory: WebAssembly.Memory) => ThreadTeam;
 
 export const KERNEL_NAMES = [
+  'applyRows',
   'costBlock',
+  'costBlockWide',
   'finishRows',
   'scalingPass',
   'symmetricPass',

@@ -42,6 +42,7 @@ class KernelSolve {
   private bestAt = 0;
   private known: boolean;
   private readonly used = new Set<string>();
+  private readonly absorptions = { source: 0, target: 0 };
   private readonly mass: number;
   private rowSide!: Side;
   private columnSide!: Side;
@@ -82,7 +83,15 @@ class KernelSolve {
       this.checks.push({ iteration: this.iterations, epsilon: this.epsilon, error: this.lastError });
     }
     const method = `float32 ${[...this.used].join(' + ')} (${this.relaxed ? 'relaxed ' : ''}SIMD, threads: ${this.space.threads})`;
-    return { f: this.f, g: this.g, iterations: this.iterations, checks: this.checks, status, method };
+    return {
+      f: this.f,
+      g: this.g,
+      iterations: this.iterations,
+      checks: this.checks,
+      status,
+      method,
+      absorptions: this.absorptions,
+    };
   }
 
   /** Solves with the current epsilon: scaling while it is safe, the log domain where it is not. */
@@ -163,18 +172,19 @@ class KernelSolve {
         );
       }
       const { low: vLow, high: vHigh } = symmetric ? { low: uLow, high: uHigh } : this.stats(1);
-      const low = Math.min(uLow, vLow);
-      const high = Math.max(uHigh, vHigh);
-      if (!(low > 0 && high < Infinity)) {
+      if (!(Math.min(uLow, vLow) > 0 && Math.max(uHigh, vHigh) < Infinity)) {
         // The last columns that were in range, vAt, are kept; rows follow from columns in the next method.
         if (this.iterations > first) keep(symmetric ? uNext : pointer.u, symmetric ? uNext : vAt);
         return 'underflow';
       }
       if (!symmetric) [vAt, vNext] = [vNext, vAt];
       const outcome = this.afterIteration(error);
-      const drift = Math.max(-Math.log(low), Math.log(high));
-      if (outcome || drift > ABSORB_ABOVE) {
+      const sourceDrifted = Math.max(-Math.log(uLow), Math.log(uHigh)) > ABSORB_ABOVE;
+      const targetDrifted = Math.max(-Math.log(vLow), Math.log(vHigh)) > ABSORB_ABOVE;
+      if (outcome || sourceDrifted || targetDrifted) {
         keep(uAt, vAt);
+        if (sourceDrifted) this.absorptions.source++;
+        if (targetDrifted) this.absorptions.target++;
         return outcome ?? 'absorb';
       }
     }

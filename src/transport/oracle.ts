@@ -39,7 +39,7 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
     }
   }
   if (!equalMass) status = 'unequal-mass';
-  return { f, g, iterations, checks, status, method: 'float64 log domain' };
+  return { f, g, iterations, checks, status, method: 'float64 log domain', absorptions: { source: 0, target: 0 } };
 }
 
 /** f_i from all g_j; returns sum_i a_i |exp((f_old - f_new) / epsilon) - 1|, the L1 error of the old source marginal. */

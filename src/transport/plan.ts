@@ -1,5 +1,7 @@
 import { InvalidInputError } from '../runtime/errors';
+import type { KernelModules } from './kernel-modules';
 import { costRow, type NumberArray, type PreparedProblem } from './problem';
+import { Workspace } from './workspace';
 
 /** What a plan is made of: potentials, their references and the costs. */
 export interface PlanParts {
@@ -66,26 +68,80 @@ export function planSums(parts: PlanParts): PlanSums {
 }
 
 /**
- * P V for row-major values V [m, width]: [n, width], row by row, P never stored.
+ * Row sums [n] of P and P V [n, width] for row-major values V [m, width], row by row in float64, P never stored. With
+ * `unitRows` every r_i counts as 1: quotients of the two then exist for rows without mass too.
  * @throws InvalidInputError when the values do not have m rows.
  */
-export function applyPlan(parts: PlanParts, values: NumberArray, width: number): Float64Array {
+export function applyPlan(
+  parts: PlanParts,
+  values: NumberArray,
+  width: number,
+  unitRows = false,
+): { rowSums: Float64Array; product: Float64Array } {
+  requireValues(parts, values, width);
   const { n, m } = parts.problem;
-  if (values.length !== m * width || width < 1) {
-    throw new InvalidInputError('Values to transport', {
-      given: `${values.length} numbers with width = ${width}`,
-      expected: `target points x width = ${m} x ${width}`,
-      remedy: 'Pass one row of values for each target point, row-major.',
-    });
-  }
-  const out = new Float64Array(n * width);
-  forEachPlanRow(parts, (i, row) => {
+  const [r, q] = parts.references;
+  const product = new Float64Array(n * width);
+  const rowSums = new Float64Array(n);
+  forEachPlanRow(unitRows ? { ...parts, references: [r.map(() => 1), q] } : parts, (i, row) => {
     const at = i * width;
     for (let j = 0; j < m; j++) {
       const p = row[j];
       if (p === 0) continue;
-      for (let k = 0, from = j * width; k < width; k++) out[at + k] += p * values[from + k];
+      rowSums[i] += p;
+      for (let k = 0, from = j * width; k < width; k++) product[at + k] += p * values[from + k];
     }
   });
-  return out;
+  return { rowSums, product };
+}
+
+/** The same by the kernels: the plan is built again in float32 from the float64 potentials (4 n m bytes for the time of the call). */
+export function applyPlanFloat32(
+  parts: PlanParts,
+  values: NumberArray,
+  width: number,
+  unitRows: boolean,
+  modules: KernelModules,
+  threads: number,
+): { rowSums: Float64Array; product: Float64Array } {
+  requireValues(parts, values, width);
+  const { problem, f, g, epsilon, references } = parts;
+  const { n, m } = problem;
+  const [r, q] = references;
+  // One more column, of ones, gives the row sums; the width is padded to whole SIMD blocks.
+  const padded = Math.ceil((width + 1) / 8) * 8;
+  const space = new Workspace(problem, modules, threads, padded);
+  try {
+    space.build(problem, epsilon, g, f, false);
+    const { pointer, stride } = space;
+    const weighted = space.floats(pointer.values, stride * padded).fill(0);
+    for (let j = 0; j < m; j++) {
+      if (q[j] === 0) continue;
+      for (let k = 0; k < width; k++) weighted[j * padded + k] = q[j] * values[j * width + k];
+      weighted[j * padded + width] = q[j];
+    }
+    space.parallel('applyRows', (t) => [
+      ...[pointer.matrix, stride, space.shareStart(t), space.shareStart(t + 1), pointer.values, padded, pointer.out],
+    ]);
+    const out = space.floats(pointer.out, n * padded);
+    const product = new Float64Array(n * width);
+    const rowSums = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      const weight = unitRows ? 1 : r[i];
+      for (let k = 0; k < width; k++) product[i * width + k] = weight === 0 ? 0 : weight * out[i * padded + k];
+      rowSums[i] = weight === 0 ? 0 : weight * out[i * padded + width];
+    }
+    return { rowSums, product };
+  } finally {
+    space.release();
+  }
+}
+
+function requireValues({ problem: { m } }: PlanParts, values: NumberArray, width: number): void {
+  if (values.length === m * width && width >= 1) return;
+  throw new InvalidInputError('Values to transport', {
+    given: `${values.length} numbers with width = ${width}`,
+    expected: `target points x width = ${m} x ${width}`,
+    remedy: 'Pass one row of values for each target point, row-major.',
+  });
 }

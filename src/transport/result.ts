@@ -1,5 +1,6 @@
+import { kernelModules } from './kernel-modules';
 import type { Settings } from './options';
-import { applyPlan, type PlanSums, planEntries, planSums } from './plan';
+import { applyPlan, applyPlanFloat32, type PlanSums, planEntries, planSums } from './plan';
 import type { NumberArray, PreparedProblem } from './problem';
 import { type MarginalCheck, type Solution, type Status, sides } from './solution';
 
@@ -37,6 +38,8 @@ export class SinkhornResult {
   readonly remedy: string;
   /** What ran, e.g. `float64 log domain`. */
   readonly method: string;
+  /** How often scalings were absorbed into the source and the target potential. */
+  readonly absorptions: Solution['absorptions'];
   private sums?: PlanSums;
   private entries?: Float64Array;
 
@@ -55,6 +58,7 @@ export class SinkhornResult {
     this.status = solution.status;
     this.remedy = REMEDIES[solution.status];
     this.method = solution.method;
+    this.absorptions = solution.absorptions;
   }
 
   get converged(): boolean {
@@ -105,9 +109,15 @@ export class SinkhornResult {
     return this.entries;
   }
 
-  /** P V for values V [m, width]: [n, width], without storing P. */
-  apply(values: NumberArray, width: number): Float64Array {
-    return applyPlan(this, values, width);
+  /**
+   * P V [n, width] for row-major values V [m, width], and the row sums [n] of P, without keeping P; by the kernels (float32)
+   * when they solved the problem. With `unitRows` every r_i counts as 1, so that rows without mass have a quotient too.
+   */
+  apply(values: NumberArray, width: number, unitRows = false): { rowSums: Float64Array; product: Float64Array } {
+    const modules = this.method.startsWith('float32') ? kernelModules() : undefined;
+    return modules
+      ? applyPlanFloat32(this, values, width, unitRows, modules, this.settings.threads)
+      : applyPlan(this, values, width, unitRows);
   }
 
   /** Reference masses r [n] and q [m] of the convention above. */

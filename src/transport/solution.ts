@@ -20,6 +20,8 @@ export interface Solution {
   status: Status;
   /** What ran, e.g. `float32 kernel scaling (relaxed SIMD)`. */
   method: string;
+  /** How often a scaling that grew too large was absorbed into each potential (never in the log domain). */
+  absorptions: { source: number; target: number };
 }
 
 /** An engine solves a validated problem with resolved settings. */

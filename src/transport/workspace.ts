@@ -1,13 +1,19 @@
+import { costStatistic } from './epsilon';
 import { type KernelModules, type KernelName, type Kernels, type ThreadTeam, threadStarter } from './kernel-modules';
-import type { PreparedProblem } from './problem';
+import type { NumberArray, PreparedProblem } from './problem';
 
 const PAGE = 65536;
 /** Constants of the compiled modules lie below this address. */
 const BASE = PAGE;
-/** Memories above this size are given back after a solve; smaller ones are kept for the next. */
+/** A thread's own memory above this size is given back after a solve; smaller ones, and shared ones, are kept for the next. */
 const RETAINED_BYTES = 96 * 2 ** 20;
 /** Rows of costs that a thread computes before it turns them into matrix rows. */
 const CHUNK_ROWS = 32;
+/** Costs of up to this many pairs are kept in float64, so that an absorption or a new epsilon need not compute them again. */
+const KEPT_COSTS = 2 ** 20;
+/** From this dimension on, float32 points are subtracted in float32 while the mean cost is at most WIDE_SCALE epsilon. */
+const WIDE_DIMENSION = 64;
+const WIDE_SCALE = 50;
 const ABSENT = -1e300;
 
 interface Instance {
@@ -49,7 +55,9 @@ export class Workspace {
     | 'columnShift'
     | 'w'
     | 'panel'
-    | 'stats',
+    | 'stats'
+    | 'values'
+    | 'out',
     number
   >;
   private readonly f0: number;
@@ -65,14 +73,18 @@ export class Workspace {
   /** Total size of the layout in bytes. */
   readonly bytes: number;
   private stagedTargets?: unknown;
+  private keptCosts?: { problem: PreparedProblem; wide: boolean };
+  private readonly keepsCosts: boolean;
+  private meanCost?: { problem: PreparedProblem; value: number };
 
-  constructor({ n, m, source }: PreparedProblem, modules: KernelModules, wantedThreads: number) {
+  constructor({ n, m, source }: PreparedProblem, modules: KernelModules, wantedThreads: number, valueWidth = 0) {
     const start = modules.shared && threadStarter();
     const threads = start ? Math.min(wantedThreads, Math.ceil(n / 4)) : 1;
     this.threads = threads;
     this.rows = Math.ceil(n / 4) * 4;
     this.stride = Math.ceil(m / 8) * 8;
-    this.depth = source.kind === 'points' ? Math.ceil(source.dimension / 2) * 2 : 0;
+    this.depth = source.kind === 'points' ? Math.ceil(source.dimension / 4) * 4 : 0;
+    this.keepsCosts = n * m <= KEPT_COSTS;
     let top = BASE;
     const take = (bytes: number) => {
       const at = top;
@@ -96,11 +108,13 @@ export class Workspace {
       w: take(threads * column),
       panel: take(threads * column),
       stats: take(threads * 64),
+      values: take(column * valueWidth),
+      out: take(row * valueWidth),
     };
     this.f0 = take(2 * row);
     this.g0 = take(2 * column);
     this.gLive = take(2 * column);
-    this.costs = take(threads * CHUNK_ROWS * 2 * column);
+    this.costs = take((this.keepsCosts ? n : threads * CHUNK_ROWS) * 2 * column);
     this.points = take(threads * CHUNK_ROWS * 8 * this.depth);
     const panelBytes = Math.max(2 ** 18, 0.04 * row * this.stride);
     this.panelColumns = this.depth ? Math.min(m, Math.max(4, Math.floor(panelBytes / (8 * this.depth)))) : m;
@@ -152,8 +166,8 @@ export class Workspace {
     f: Float64Array | undefined,
     logForm: boolean,
   ): void {
-    const { n, m, b, source } = problem;
-    const { rows, stride, threads, depth } = this;
+    const { n, m, b } = problem;
+    const { rows, stride, threads } = this;
     const g0 = this.doubles(this.g0, stride).fill(ABSENT);
     const gLive = this.doubles(this.gLive, stride).fill(ABSENT);
     g0.set(g);
@@ -161,66 +175,85 @@ export class Workspace {
     if (f) this.doubles(this.f0, n).set(f);
     // Padding: rows without weight in either form.
     this.floats(this.pointer.matrix + 4 * n * stride, (rows - n) * stride).fill(logForm ? -1e30 : 0);
+    const wide = this.isWide(problem, epsilon);
+    const kept = this.keptCosts?.problem === problem && this.keptCosts.wide === wide;
+    this.stagedTargets = undefined;
     const block = CHUNK_ROWS * threads;
     for (let first = 0; first < n; first += block) {
       const count = Math.min(block, n - first);
       const share = (t: number) => Math.floor((count * t) / threads);
-      if (source.kind === 'matrix') {
-        for (let i = 0; i < count; i++) {
-          const from = (first + i) * m;
-          this.doubles(this.costs + 8 * i * stride, m).set(source.values.subarray(from, from + m));
-        }
-      } else {
-        this.stagePoints(source.x, source.dimension, first, count, this.points);
-        for (let j = 0; j < m; j += this.panelColumns) {
-          const columns = Math.min(this.panelColumns, m - j);
-          if (columns < m || this.stagedTargets !== source.y) {
-            this.stagePoints(source.y, source.dimension, j, columns, this.targets);
-            this.stagedTargets = columns < m ? undefined : source.y;
-          }
-          this.parallel('costBlock', (t) => [
-            this.points + 8 * share(t) * depth,
-            share(t + 1) - share(t),
-            this.targets,
-            columns,
-            depth,
-            this.costs + 8 * (share(t) * stride + j),
-            stride,
-          ]);
-        }
-      }
+      const costs = this.costs + (this.keepsCosts ? 8 * first * stride : 0);
+      if (!kept) this.computeCosts(problem, first, count, costs, wide);
       this.parallel('finishRows', (t) => [
-        this.costs + 8 * share(t) * stride,
-        share(t + 1) - share(t),
-        stride,
-        this.f0 + 8 * (first + share(t)),
-        this.g0,
-        this.gLive,
-        epsilon,
-        this.pointer.matrix + 4 * (first + share(t)) * stride,
-        f ? 0 : 1,
-        logForm ? 1 : 0,
+        ...[costs + 8 * share(t) * stride, share(t + 1) - share(t), stride, this.f0 + 8 * (first + share(t)), this.g0],
+        ...[this.gLive, epsilon, this.pointer.matrix + 4 * (first + share(t)) * stride, f ? 0 : 1, logForm ? 1 : 0],
+      ]);
+    }
+    this.keptCosts = this.keepsCosts ? { problem, wide } : undefined;
+  }
+
+  /** Costs of rows `first` .. `first + count`, float64, to `costs`. */
+  private computeCosts(problem: PreparedProblem, first: number, count: number, costs: number, wide: boolean): void {
+    const { m, source } = problem;
+    const { stride, threads, depth } = this;
+    if (source.kind === 'matrix') {
+      for (let i = 0; i < count; i++) {
+        const from = (first + i) * m;
+        this.doubles(costs + 8 * i * stride, m).set(source.values.subarray(from, from + m));
+      }
+      return;
+    }
+    const share = (t: number) => Math.floor((count * t) / threads);
+    const bytes = wide ? 4 : 8;
+    this.stagePoints(source.x, source.dimension, first, count, this.points, wide);
+    for (let j = 0; j < m; j += this.panelColumns) {
+      const columns = Math.min(this.panelColumns, m - j);
+      if (columns < m || this.stagedTargets !== source.y) {
+        this.stagePoints(source.y, source.dimension, j, columns, this.targets, wide);
+        this.stagedTargets = columns < m ? undefined : source.y;
+      }
+      this.parallel(wide ? 'costBlockWide' : 'costBlock', (t) => [
+        ...[this.points + bytes * share(t) * depth, share(t + 1) - share(t), this.targets, columns, depth],
+        ...[costs + 8 * (share(t) * stride + j), stride],
       ]);
     }
   }
 
-  /** Ends the helpers' session and keeps the memory for the next solve unless it is large. */
-  release(): void {
-    const keep = this.instance.memory.buffer.byteLength <= RETAINED_BYTES;
-    this.team?.end(!keep);
-    idle[this.team ? 'shared' : 'single'] = keep ? this.instance : undefined;
+  /** Whether float32 differences are precise enough: exact inputs, averaging over many dimensions, a moderate cost / epsilon. */
+  private isWide(problem: PreparedProblem, epsilon: number): boolean {
+    const { source } = problem;
+    if (source.kind !== 'points' || source.dimension < WIDE_DIMENSION) return false;
+    if (!(source.x instanceof Float32Array && source.y instanceof Float32Array)) return false;
+    if (this.meanCost?.problem !== problem) this.meanCost = { problem, value: costStatistic(problem, 'mean') };
+    return this.meanCost.value <= WIDE_SCALE * epsilon;
   }
 
-  private stagePoints(points: ArrayLike<number>, dimension: number, first: number, count: number, to: number): void {
-    const out = this.doubles(to, count * this.depth);
+  /** Ends the helpers' session and keeps the memory for the next solve unless it is large and not shared. */
+  release(): void {
+    // Shared memory is always kept: it is only collected once every thread has let go, so new ones would pile up.
+    this.team?.end();
+    if (this.team) idle.shared = this.instance;
+    else idle.single = this.instance.memory.buffer.byteLength <= RETAINED_BYTES ? this.instance : undefined;
+  }
+
+  private stagePoints(
+    points: NumberArray,
+    dimension: number,
+    first: number,
+    count: number,
+    to: number,
+    wide: boolean,
+  ): void {
+    const out = wide ? this.floats(to, count * this.depth) : this.doubles(to, count * this.depth);
     const from = first * dimension;
     if (this.depth === dimension) {
-      out.set((points as Float64Array).subarray(from, from + count * dimension));
+      out.set(points.subarray(from, from + count * dimension));
       return;
     }
     for (let i = 0; i < count; i++) {
-      for (let k = 0; k < dimension; k++) out[i * this.depth + k] = points[from + i * dimension + k];
-      out[i * this.depth + dimension] = 0;
+      for (let k = 0; k < this.depth; k++) {
+        out[i * this.depth + k] = k < dimension ? points[from + i * dimension + k] : 0;
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 // Building the matrix: squared distances in float64, then exponents relative to potentials, stored in float32. The large
 // parts of cost and potential cancel in float64, so that the entries that carry mass keep the full precision of float32.
-import { exp4, madd64 } from './simd';
+import { exp4, laneSums, madd, madd64 } from './simd';
 
 /**
  * Squared distances of `rows` x `columns` points, all float64 with `depth` (even, zero-padded) numbers each, to
@@ -69,6 +69,91 @@ export function costBlock(
       f64.store(at, squaredDistance(x + <usize>i * bytes, y + <usize>j * bytes, bytes));
     }
   }
+}
+
+/** Dimensions that are summed in float32 before they join the float64 total. */
+const CHUNK: i32 = 64;
+
+/**
+ * The same for many dimensions, twice as fast: points are float32 (exactly as given; `depth` a multiple of 4), squares are summed
+ * in float32 over 64 dimensions at a time and these sums in float64. Relative error of a distance about 5e-8.
+ */
+export function costBlockWide(
+  x: usize,
+  rows: i32,
+  y: usize,
+  columns: i32,
+  depth: i32,
+  out: usize,
+  stride: i32,
+): void {
+  const bytes: usize = (<usize>depth) << 2;
+  const outBytes: usize = (<usize>stride) << 3;
+  const zero = f32x4.splat(0);
+  for (let i = 0; i < rows; i += 2) {
+    // An odd last row, and the last columns, are computed twice rather than by code of their own.
+    const pair: usize = i + 1 < rows ? bytes : 0;
+    const outPair: usize = i + 1 < rows ? outBytes : 0;
+    const x0 = x + <usize>i * bytes;
+    const to = out + <usize>i * outBytes;
+    for (let j = 0; j < columns; j += 4) {
+      const y0 = y + <usize>j * bytes;
+      const s1: usize = min(1, columns - 1 - j);
+      const s2: usize = min(2, columns - 1 - j);
+      const s3: usize = min(3, columns - 1 - j);
+      const y1 = y0 + s1 * bytes;
+      const y2 = y0 + s2 * bytes;
+      const y3 = y0 + s3 * bytes;
+      let t0 = f64x2.splat(0), t1 = t0, t2 = t0, t3 = t0;
+      for (let from = 0; from < depth; from += CHUNK) {
+        const end = (<usize>min(from + CHUNK, depth)) << 2;
+        let a0 = zero, a1 = zero, a2 = zero, a3 = zero;
+        let b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+        for (let k = (<usize>from) << 2; k < end; k += 16) {
+          const p = v128.load(x0 + k);
+          const q = v128.load(x0 + pair + k);
+          let z = v128.load(y0 + k);
+          let d = f32x4.sub(p, z);
+          a0 = madd(d, d, a0);
+          d = f32x4.sub(q, z);
+          b0 = madd(d, d, b0);
+          z = v128.load(y1 + k);
+          d = f32x4.sub(p, z);
+          a1 = madd(d, d, a1);
+          d = f32x4.sub(q, z);
+          b1 = madd(d, d, b1);
+          z = v128.load(y2 + k);
+          d = f32x4.sub(p, z);
+          a2 = madd(d, d, a2);
+          d = f32x4.sub(q, z);
+          b2 = madd(d, d, b2);
+          z = v128.load(y3 + k);
+          d = f32x4.sub(p, z);
+          a3 = madd(d, d, a3);
+          d = f32x4.sub(q, z);
+          b3 = madd(d, d, b3);
+        }
+        const a = laneSums(a0, a1, a2, a3);
+        const b = laneSums(b0, b1, b2, b3);
+        t0 = f64x2.add(t0, f64x2.promote_low_f32x4(a));
+        t1 = f64x2.add(t1, f64x2.promote_low_f32x4(v128.shuffle<f64>(a, a, 1, 1)));
+        t2 = f64x2.add(t2, f64x2.promote_low_f32x4(b));
+        t3 = f64x2.add(t3, f64x2.promote_low_f32x4(v128.shuffle<f64>(b, b, 1, 1)));
+      }
+      const at = to + ((<usize>j) << 3);
+      storeRow(at, t0, t1, s1, s2, s3);
+      storeRow(at + outPair, t2, t3, s1, s2, s3);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function storeRow(at: usize, low: v128, high: v128, s1: usize, s2: usize, s3: usize): void {
+  f64.store(at, f64x2.extract_lane(low, 0));
+  f64.store(at + 8 * s1, s1 == 1 ? f64x2.extract_lane(low, 1) : f64x2.extract_lane(low, 0));
+  if (s2 == 2) f64.store(at, f64x2.extract_lane(high, 0), 16);
+  if (s3 == 3) f64.store(at, f64x2.extract_lane(high, 1), 24);
 }
 
 // @ts-ignore: decorator

@@ -1,4 +1,5 @@
-export { costBlock, finishRows } from './build';
+export { applyRows } from './apply';
+export { costBlock, costBlockWide, finishRows } from './build';
 export { logColumnStep, logPass } from './log-domain';
 export { columnStep, scalingPass, symmetricPass } from './scaling';
 export { streamSum } from './bandwidth';

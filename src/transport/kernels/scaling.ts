@@ -1,6 +1,6 @@
 // Kernel scaling. One pass over the matrix does both halves of an iteration: while a block of four rows is in the cache, its
 // products with the column scaling give the four row scalings, and with them the block's share of the column sums.
-import { lanesSum, madd } from './simd';
+import { laneSums, lanesMax, lanesMin, lanesSum, madd } from './simd';
 
 /** Rows whose column sums are added up before they join the total: keeps float32 rounding small for thousands of rows. */
 const PANEL = 64;
@@ -57,10 +57,8 @@ export function scalingPass(
       error += <f64>lanesSum(v128.and(f32x4.mul(v128.load(a + at), change), live));
       const low = v128.bitselect(fresh, f32x4.splat(Infinity), live);
       const high = v128.and(fresh, live);
-      {
-        smallest = min(smallest, min(min(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)), min(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3))));
-        largest = max(largest, max(max(f32x4.extract_lane(high, 0), f32x4.extract_lane(high, 1)), max(f32x4.extract_lane(high, 2), f32x4.extract_lane(high, 3))));
-      }
+      smallest = min(smallest, lanesMin(low));
+      largest = max(largest, lanesMax(high));
       addRows(row, rowBytes, weights, panel);
     }
     for (let j: usize = 0; j < rowBytes; j += 16) v128.store(w + j, f32x4.add(v128.load(w + j), v128.load(panel + j)));
@@ -149,8 +147,8 @@ export function columnStep(
     v128.store(qv + j, v128.and(f32x4.mul(mass, fresh), live));
   }
   f64.store(stats, 0);
-  f64.store(stats, <f64>min(min(f32x4.extract_lane(smallest, 0), f32x4.extract_lane(smallest, 1)), min(f32x4.extract_lane(smallest, 2), f32x4.extract_lane(smallest, 3))), 8);
-  f64.store(stats, <f64>max(max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)), max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3))), 16);
+  f64.store(stats, <f64>lanesMin(smallest), 8);
+  f64.store(stats, <f64>lanesMax(largest), 16);
 }
 
 /** sum^-damping exp(shift), for inexact marginals. */
@@ -181,14 +179,7 @@ function rowProducts(row: usize, rowBytes: usize, qv: usize): v128 {
     d0 = madd(v128.load(row3 + j), v0, d0);
     d1 = madd(v128.load(row3 + j, 16), v1, d1);
   }
-  a0 = f32x4.add(a0, a1);
-  b0 = f32x4.add(b0, b1);
-  c0 = f32x4.add(c0, c1);
-  d0 = f32x4.add(d0, d1);
-  // transpose and add: lane i of the result is the sum of the lanes of row i
-  const ab = f32x4.add(v128.shuffle<f32>(a0, b0, 0, 4, 1, 5), v128.shuffle<f32>(a0, b0, 2, 6, 3, 7));
-  const cd = f32x4.add(v128.shuffle<f32>(c0, d0, 0, 4, 1, 5), v128.shuffle<f32>(c0, d0, 2, 6, 3, 7));
-  return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+  return laneSums(f32x4.add(a0, a1), f32x4.add(b0, b1), f32x4.add(c0, c1), f32x4.add(d0, d1));
 }
 
 /** to += sum over four rows of weight_i K_i. */

@@ -25,6 +25,15 @@ export function lanesSum(x: v128): f32 {
   );
 }
 
+/** Lane i of the result is the sum of the lanes of the i-th argument. */
+// @ts-ignore: decorator
+@inline
+export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<f32>(c, d, 0, 4, 1, 5), v128.shuffle<f32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<f32>(ab, cd, 0, 1, 4, 5), v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+}
+
 /** Largest of the four lanes. */
 // @ts-ignore: decorator
 @inline
@@ -32,6 +41,16 @@ export function lanesMax(x: v128): f32 {
   return max<f32>(
     max<f32>(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)),
     max<f32>(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)),
+  );
+}
+
+/** Smallest of the four lanes. */
+// @ts-ignore: decorator
+@inline
+export function lanesMin(x: v128): f32 {
+  return min<f32>(
+    min<f32>(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)),
+    min<f32>(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)),
   );
 }
 

@@ -6,10 +6,6 @@ let memory;
 let exported;
 
 parentPort.on('message', (session) => {
-  if (session.release) {
-    memory = exported = undefined;
-    return;
-  }
   const control = new Int32Array(session.control, 0, 4); // [posted, call (-1 ends), done, failed]
   const values = new Float64Array(session.control, 16);
   try {

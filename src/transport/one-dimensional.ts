@@ -1,0 +1,46 @@
+import { InvalidInputError } from '../runtime/errors';
+import { type NumberArray, prepareProblem } from './problem';
+
+/**
+ * W_p^p between two weighted point sets on the line, for the cost |x - y|^p, p >= 1: the monotone coupling of quantiles.
+ * Weights default to uniform and are normalised to one.
+ * @throws InvalidInputError for wrong input or p < 1.
+ */
+export function transportOnLine(
+  x: NumberArray,
+  y: NumberArray,
+  power = 2,
+  sourceWeights?: NumberArray,
+  targetWeights?: NumberArray,
+): number {
+  if (!(power >= 1 && power < Infinity)) {
+    throw new InvalidInputError('Transport on the line, power', {
+      given: String(power),
+      expected: 'a finite number >= 1',
+      remedy: 'For concave costs the monotone coupling is not optimal: use exactTransport.',
+    });
+  }
+  const { n, m, a, b } = prepareProblem({ x, y, dimension: 1, sourceWeights, targetWeights });
+  const totalA = a.reduce((sum, w) => sum + w, 0);
+  const totalB = b.reduce((sum, w) => sum + w, 0);
+  const fromOrder = sortedIndices(x);
+  const toOrder = sortedIndices(y);
+  let i = 0;
+  let j = 0;
+  let leftA = a[fromOrder[0]] / totalA;
+  let leftB = b[toOrder[0]] / totalB;
+  let cost = 0;
+  while (i < n && j < m) {
+    const moved = Math.min(leftA, leftB);
+    cost += moved * Math.abs(x[fromOrder[i]] - y[toOrder[j]]) ** power;
+    leftA -= moved;
+    leftB -= moved;
+    if (leftA <= leftB) leftA = ++i < n ? a[fromOrder[i]] / totalA : 0;
+    else leftB = ++j < m ? b[toOrder[j]] / totalB : 0;
+  }
+  return cost;
+}
+
+function sortedIndices(values: NumberArray): number[] {
+  return Array.from(values, (_, index) => index).sort((p, q) => values[p] - values[q]);
+}
