@@ -108,16 +108,22 @@ describe('models/causal-ar', () => {
 
   it('teacher forcing on its own sample gives the conditions that generation used', async () => {
     const used: number[][] = [];
+    const denoised: number[] = [];
     const latents = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(6)), {
       classes: 1,
       method: 'ddim',
       onStep: ({ conditions }) => used.push([...conditions.dataSync()]),
+      onDenoise: ({ diffusionStep, tokens: [row], noised }) => {
+        if (diffusionStep === 0) denoised.push(row, ...noised.dataSync());
+      },
     });
     const again = tf.tidy(() => {
       const fake = parameters.get('fake_latent') as tf.Tensor2D;
       return causalConditions(parameters, config, latents.reshape([1, TOKENS, 4]), fake).arraySync()[0];
     });
     assert.equal(used.length, TOKENS);
+    const values = [...latents.dataSync()];
+    assert.deepEqual(denoised, Array.from({ length: TOKENS }, (_, i) => [i, ...values.slice(4 * i, 4 * i + 4)]).flat());
     for (let i = 0; i < TOKENS; i++) {
       // Values of order one; float32 rounding of another order of sums.
       for (let c = 0; c < 32; c++) assert.ok(Math.abs(again[i][c] - used[i][c]) < 1e-3, `condition ${i}`);
