@@ -6,6 +6,7 @@ import type { Key } from '../runtime/random';
 import { gaussian, type Initialiser, initialise, ones, type Shapes, xavier, zeros } from './initialisers';
 import { layerNorm, linear, normalise, silu } from './layers';
 import type { Parameters } from './parameters';
+import { timestepFeatures } from './timestep-features';
 
 /** Size of the denoising MLP with adaptive layer norm that the diffusion loss trains. */
 export interface DiffusionHeadConfig {
@@ -61,21 +62,6 @@ export function diffusionHeadInitialiser(name: string): Initialiser {
 /** Fresh weights of a head. */
 export function initDiffusionHead(config: DiffusionHeadConfig, key: Key, prefix = HEAD_ALONE): Parameters {
   return initialise(diffusionHeadShapes(config, prefix), key, diffusionHeadInitialiser);
-}
-
-/** Sinusoidal features of original step numbers `[rows]`: cosines then sines, frequencies 1 .. 1e-4, `[rows, count]`. */
-export function timestepFeatures(steps: tf.Tensor1D, count = 256): tf.Tensor2D {
-  // The reference makes frequencies and products in float32; each operation here is rounded likewise.
-  const half = count / 2;
-  const scale = Math.fround(-Math.log(10000));
-  const frequencies = Float32Array.from({ length: half }, (_, i) =>
-    Math.exp(Math.fround(Math.fround(scale * i) / half)),
-  );
-  const angles = steps
-    .cast('float32')
-    .expandDims(1)
-    .mul(tf.tensor2d(frequencies, [1, half]));
-  return tf.concat([angles.cos(), angles.sin()], 1) as tf.Tensor2D;
 }
 
 /** The timestep part of the modulation, `[rows, width]`. */

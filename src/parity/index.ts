@@ -1,0 +1,49 @@
+import type { ParityRow } from './comparison';
+import { diffusionHeadCases } from './diffusion-head';
+import { marForward } from './mar-cases';
+import { marSampling } from './mar-sampling';
+import { marTraining } from './mar-training';
+import { findCases, type ReferenceCase } from './reference';
+import { type Runner, runCase } from './runner';
+import { diffusionTables, learningRates, masking, timestepMaps } from './schedules';
+import { patchifyCases, vaeCases } from './vae-cases';
+import { halfPrecision, oddCheckpoints, torchCheckpoints, weightFiles } from './weight-files';
+
+export type { ParityRow } from './comparison';
+
+/** Every family that can be recomputed; the first that recognises a case runs it. */
+export const runners: readonly Runner[] = [
+  diffusionTables,
+  timestepMaps,
+  learningRates,
+  masking,
+  halfPrecision,
+  weightFiles,
+  diffusionHeadCases,
+  marForward,
+  marTraining,
+  marSampling,
+  vaeCases,
+  patchifyCases,
+  torchCheckpoints,
+  oddCheckpoints,
+];
+
+/** A case together with what recomputes it. */
+export interface PlannedCase {
+  given: ReferenceCase;
+  /** Undefined when no family recognises it. */
+  runner: Runner | undefined;
+}
+
+/** What there is to run below a folder, and the files that are no cases. */
+export function planParity(folder: string): { planned: PlannedCase[]; other: string[] } {
+  const { cases, other } = findCases(folder);
+  return { planned: cases.map((given) => ({ given, runner: runners.find((runner) => runner.matches(given)) })), other };
+}
+
+/** Runs one planned case; one that no family recognises is a row that does not hold. */
+export async function runPlanned({ given, runner }: PlannedCase): Promise<ParityRow[]> {
+  if (runner) return runCase(runner, given);
+  return [{ case: given.name, tensor: 'no runner', error: Number.POSITIVE_INFINITY, tolerance: 0, holds: false }];
+}
