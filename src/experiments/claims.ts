@@ -56,3 +56,17 @@ export function runClaims({
       return row;
     });
 }
+
+/** A check's result as a line of the summary that notebooks record. */
+export function summaryOf(result: ClaimResult, paper: string) {
+  const { id, measured, error, expected, verdict, detail } = result;
+  const entry = checkedEntries.find((candidate) => candidate.id === id);
+  return {
+    claim: entry?.name ?? id,
+    ours: `${Number(measured.toPrecision(4))} (expected ${expected.relation} ${Number(expected.value.toPrecision(4))})`,
+    error: error === 0 ? 'exact' : `+- ${Number(error.toPrecision(2))}`,
+    paper,
+    verdict,
+    note: detail,
+  };
+}

@@ -1,4 +1,4 @@
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { EigenvalueDecomposition, Matrix, QrDecomposition } from 'ml-matrix';
 import { foldIn, type Key, key, normal, uniform } from '../runtime/random';
 import {
   type ConditionChain,
@@ -147,6 +147,12 @@ export function coupledNonlinearChain(
   return { distances, states };
 }
 
+/** A random rotation scaled by `norm`: every direction contracts by exactly that factor, `[width, width]`. */
+export function randomContraction(source: Key, width: number, norm: number): Matrix {
+  const random = Matrix.from1DArray(width, width, Array.from(normal(source, width * width)));
+  return new QrDecomposition(random).orthogonalMatrix.mul(norm);
+}
+
 /** Largest singular value of a matrix. */
 export function spectralNorm(matrix: Matrix): number {
   const gram = new EigenvalueDecomposition(matrix.transpose().mmul(matrix), { assumeSymmetric: true });
@@ -224,9 +230,8 @@ export function checkTheorem2(options: DecayClaimOptions = {}): ClaimResult {
 function nonlinearRatio(seed: number): { ratio: number; contraction: number } {
   const width = 6;
   const contraction = 0.85;
-  const random = Matrix.from1DArray(width, width, Array.from(normal(foldIn(key(seed), 'nonlinear'), width * width)));
-  const transition = random.mul(contraction / spectralNorm(random));
-  const starts = [Array.from({ length: width }, () => 2), Array.from({ length: width }, () => -1)] as const;
+  const transition = randomContraction(foldIn(key(seed), 'nonlinear'), width, contraction);
+  const starts = [Array.from({ length: width }, () => 0.5), Array.from({ length: width }, () => -0.5)] as const;
   const source = foldIn(key(seed), 'coupled');
   const { distances } = coupledNonlinearChain(transition, 0.3, starts, { pairs: 50, steps: 40, source });
   let ratio = 0;
