@@ -37,7 +37,7 @@ export function conditionErrors(mixture: GaussianMixture): ConditionErrors {
  * Both definitions for one class alone, over p(x|c). Here they are different numbers, and the first can be negative: the
  * cross term <grad log p(x|c) - grad log p(x), grad log p(x)> vanishes only on average over the classes.
  */
-export function conditionErrorsOfClass(mixture: GaussianMixture, label: number, points = 121): ConditionErrors {
+export function conditionErrorsOfClass(mixture: GaussianMixture, label: number, points = 141): ConditionErrors {
   const [differenceOfNorms, normOfDifference] = expectations(
     conditional(mixture, label),
     [
@@ -89,7 +89,7 @@ export function posteriorGradient(
 }
 
 /** E||grad_x log p(c|x)||^2 from the posterior alone, by quadrature of finite differences (relative error about 1e-8). */
-export function posteriorInformation(mixture: GaussianMixture, points = 121): number {
+export function posteriorInformation(mixture: GaussianMixture, points = 141): number {
   const [value] = expectations(
     mixture,
     [(x, at) => posteriorMean(at, (c) => squaredNorm(posteriorGradient(mixture, c, x)))],

@@ -28,10 +28,10 @@ export function supportBox(mixture: GaussianMixture, deviations = 9): Box {
 /**
  * E_{x ~ p}[f] for several f at once by the trapezoidal rule, which converges faster than any power of the spacing for
  * smooth integrands that vanish at the ends: the error is at rounding once the spacing is below the least standard deviation.
- * @param points grid points per dimension (default 241).
+ * @param points grid points per dimension (default 141).
  * @throws InvalidInputError above two dimensions, where Monte Carlo is the better tool.
  */
-export function expectations(mixture: GaussianMixture, integrands: readonly Integrand[], points = 241): number[] {
+export function expectations(mixture: GaussianMixture, integrands: readonly Integrand[], points = 141): number[] {
   const { dimension } = mixture;
   if (dimension > 2) {
     throw new InvalidInputError('Quadrature over a mixture', {
