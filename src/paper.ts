@@ -1,11 +1,16 @@
+import { assumptions } from './paper/assumptions';
 import { decayOfConditions } from './paper/decay';
 import type { CheckedEntry, PaperEntry } from './paper/entry';
+import { refinement } from './paper/refinement';
+import { patches } from './paper/regularity';
 import { scores } from './paper/scores';
 import { STATEMENTS } from './theory/claim';
 
 export type { CheckedEntry, EntryKind, Evidence, PaperEntry } from './paper/entry';
 
-const everyCheck = new Map([...scores, ...decayOfConditions].map((entry) => [entry.id, entry]));
+const everyCheck = new Map(
+  [...scores, ...patches, ...decayOfConditions, ...refinement].map((entry) => [entry.id, entry]),
+);
 
 /**
  * The statements of the paper's theory, in its order.
@@ -18,7 +23,7 @@ const everyCheck = new Map([...scores, ...decayOfConditions].map((entry) => [ent
 export const statements: CheckedEntry[] = STATEMENTS.flatMap((id) => everyCheck.get(id) ?? []);
 
 /** Every entry with a check that `cer claims` runs. */
-export const checkedEntries: CheckedEntry[] = [...statements];
+export const checkedEntries: CheckedEntry[] = [...statements, ...assumptions];
 
 /** The whole registry. */
 export const paper: PaperEntry[] = [...checkedEntries];
