@@ -1,0 +1,151 @@
+import { type CausalArConfig, causalArConfig } from '../models/causal-ar';
+import { type CdmConfig, cdmConfig } from '../models/cdm';
+import type { ClassifierConfig } from '../models/classifier';
+import { type MarConfig, marConfig } from '../models/mar';
+import type { VaeConfig } from '../models/vae';
+import { InvalidInputError } from '../runtime/errors';
+
+/** The models that are trained, in the order in which they need each other. */
+export const TRAINED_MODELS = ['vae', 'classifier', 'mar', 'ar', 'cdm'] as const;
+export type TrainedModelName = (typeof TRAINED_MODELS)[number];
+
+/** How long a model is trained and how fast. */
+export interface Budget {
+  steps: number;
+  batch: number;
+  /** Learning rate after the warm-up, falling along half a cosine to a twentieth. */
+  rate: number;
+  warmup: number;
+  weightDecay: number;
+  clipNorm: number;
+  emaRate: number;
+}
+
+/** Everything that a training run of all models depends on besides the images and the seed. */
+export interface TrainingProfile {
+  name: string;
+  /** Side of the images in pixels. */
+  size: number;
+  /** Procedural images per class: training, and each of the two held-out splits. */
+  perClass: { train: number; heldOut: number };
+  /** Weight of the divergence in the autoencoder's loss. */
+  klWeight: number;
+  vae: VaeConfig;
+  classifierWidth: number;
+  mar: (classes: number) => MarConfig;
+  ar: (classes: number) => CausalArConfig;
+  cdm: (classes: number) => CdmConfig;
+  budgets: Record<TrainedModelName, Budget>;
+}
+
+/** 32 pixels to 4 x 4 tokens of 8 channels. `latentScale` is measured after training. */
+const VAE: VaeConfig = {
+  imageChannels: 3,
+  width: 16,
+  multipliers: [1, 1, 2, 4],
+  blocks: 1,
+  resolution: 32,
+  encoderAttention: [],
+  decoderAttention: [],
+  bottleneck: 8,
+  latentChannels: 8,
+  groups: 8,
+  latentScale: 1,
+};
+
+const GRID = { imageSize: 32, vaeStride: 8, patchSize: 1, latentChannels: 8 };
+const SHARED = {
+  ...GRID,
+  mlpRatio: 4,
+  timestepFrequencies: 64,
+  labelDrop: 0.1,
+  normEpsilon: 1e-6,
+  samplingSteps: '25',
+};
+const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 4 };
+
+const budget = (fields: Partial<Budget> & Pick<Budget, 'steps' | 'batch' | 'rate'>): Budget => ({
+  warmup: Math.ceil(fields.steps / 20),
+  weightDecay: 0.02,
+  clipNorm: 3,
+  emaRate: 0.999,
+  ...fields,
+});
+
+/**
+ * MAR, AR and CDM have about the same number of parameters and see the same number of images. The mask ratio starts at 0.1
+ * instead of 0.7: with 16 tokens the published law would never train the late steps, in which few tokens are missing.
+ */
+const SMALL: TrainingProfile = {
+  name: 'small',
+  size: 32,
+  perClass: { train: 1200, heldOut: 300 },
+  klWeight: 1e-3,
+  vae: VAE,
+  classifierWidth: 16,
+  mar: (classes) =>
+    marConfig({
+      ...SHARED,
+      ...HEAD,
+      encoderWidth: 96,
+      encoderDepth: 2,
+      encoderHeads: 4,
+      decoderWidth: 96,
+      decoderDepth: 2,
+      decoderHeads: 4,
+      classes,
+      bufferSize: 4,
+      maskRatioMin: 0.1,
+      attentionDropout: 0,
+      projectionDropout: 0,
+    }),
+  ar: (classes) => causalArConfig({ ...SHARED, ...HEAD, width: 96, depth: 4, heads: 4, classes }),
+  cdm: (classes) => cdmConfig({ ...SHARED, width: 96, depth: 4, heads: 4, classes }),
+  budgets: {
+    vae: budget({ steps: 2500, batch: 32, rate: 2e-3, weightDecay: 0, clipNorm: 1 }),
+    classifier: budget({ steps: 1200, batch: 64, rate: 2e-3 }),
+    mar: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
+    ar: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
+    cdm: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
+  },
+};
+
+const scaled = (profile: TrainingProfile, name: string, factor: number, batch?: number): TrainingProfile => ({
+  ...profile,
+  name,
+  budgets: Object.fromEntries(
+    Object.entries(profile.budgets).map(([model, b]) => {
+      const steps = Math.max(4, Math.round(b.steps * factor));
+      return [model, { ...b, steps, batch: batch ?? b.batch, warmup: Math.ceil(steps / 20) }];
+    }),
+  ) as TrainingProfile['budgets'],
+});
+
+const PROFILES: Record<string, TrainingProfile> = {
+  smoke: { ...scaled(SMALL, 'smoke', 0.004, 8), perClass: { train: 20, heldOut: 10 } },
+  small: SMALL,
+  full: scaled(SMALL, 'full', 5),
+};
+
+/**
+ * The training profile of a name: `smoke` (seconds; shows that everything runs, the models are useless), `small` (about half an
+ * hour on 2 cores) or `full` (five times as long).
+ * @throws InvalidInputError for another name. `paper` is no training profile: that scale needs GPUs and the reference's code.
+ */
+export function trainingProfile(name: string): TrainingProfile {
+  const profile = PROFILES[name];
+  if (profile) return profile;
+  throw new InvalidInputError('Training profile', {
+    given: JSON.stringify(name),
+    expected: `one of ${Object.keys(PROFILES).join(', ')}`,
+    remedy:
+      name === 'paper'
+        ? 'Train at that scale with the PyTorch reference and bring the weights with `cer convert`.'
+        : 'Name one of these profiles.',
+  });
+}
+
+/** The classifier's configuration for a profile. */
+export function classifierConfig({ size, classifierWidth }: TrainingProfile, classes: number): ClassifierConfig {
+  return { size, classes, width: classifierWidth, features: 64 };
+}

@@ -1,0 +1,110 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { writeFileAtomic } from '../io/atomic-file';
+import { loadParameters, saveParameters } from '../io/parameters';
+import { readSafetensors } from '../io/safetensors';
+import type { Parameters } from '../models/parameters';
+import { FileFormatError } from '../runtime/errors';
+
+/** How weights came to be; written beside them as JSON. */
+export interface Provenance {
+  model: string;
+  /** What made it: command, seed and commit of the code (`-dirty` when files had changed since). */
+  command: string;
+  seed: number;
+  commit: string;
+  date: string;
+  backend: string;
+  profile: string;
+  data: { name: string; images: number; size: number; classes: string[]; hash: string };
+  /** Hashes of weights that this training built on, such as the VAE of a token model. */
+  madeWith?: Record<string, string>;
+  config: unknown;
+  options: unknown;
+  parameters: number;
+  steps: number;
+  imagesSeen: number;
+  seconds: number;
+  /** Mean loss of consecutive windows, at the window's last step. */
+  losses: { step: number; loss: number }[];
+  /** Measured on images that were not trained on, unless said otherwise. */
+  measured?: Record<string, number>;
+}
+
+/** Weights with the configuration that they fit and, where the JSON file is beside them, their provenance. */
+export interface TrainedModel<Config> {
+  model: string;
+  config: Config;
+  /** The caller disposes of them. */
+  parameters: Parameters;
+  provenance?: Provenance;
+}
+
+/** Where the shipped checkpoints are. */
+export const CHECKPOINTS = 'data/checkpoints';
+
+/** Writes `folder/name.safetensors` (weights, model name and configuration) and `folder/name.json` (provenance). */
+export function saveTrainedModel(folder: string, parameters: Parameters, provenance: Provenance): string {
+  const path = join(folder, `${provenance.model}.safetensors`);
+  saveParameters(path, parameters, { model: provenance.model, config: JSON.stringify(provenance.config) });
+  const text = new TextEncoder().encode(`${JSON.stringify(provenance, null, 2)}\n`);
+  writeFileAtomic(path.replace(/\.safetensors$/, '.json'), (write) => write(text));
+  return path;
+}
+
+/**
+ * Loads weights that `saveTrainedModel` wrote; call `useBackend()` first.
+ * @param what a model name (`vae`, `mar`, `ar`, `cdm`, `classifier`), looked up in `folder`, or a path to a .safetensors file
+ * @throws FileFormatError for weights of another model or without a configuration, MissingDependencyError when absent.
+ */
+export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): TrainedModel<Config> {
+  const path = what.endsWith('.safetensors') ? what : join(folder, `${what}.safetensors`);
+  const { metadata } = readSafetensors(path);
+  if (!metadata.config || !metadata.model) {
+    throw new FileFormatError(path, {
+      given: 'weights without a configuration in their metadata',
+      expected: 'a file made by `cer train`',
+      remedy: 'Use `cer inspect` to see what it holds; weights from elsewhere need a preset (`cer sample --preset`).',
+    });
+  }
+  return {
+    model: metadata.model,
+    config: JSON.parse(metadata.config) as Config,
+    parameters: loadParameters(path),
+    provenance: readProvenance(join(dirname(path), `${basename(path, '.safetensors')}.json`)),
+  };
+}
+
+function readProvenance(path: string): Provenance | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined; // weights are usable without it
+  }
+}
+
+/** The commit of the code that runs, with `-dirty` when a loaded source file differs from it; `unknown` outside a repository. */
+export function currentCommit(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    const loaded = Object.keys(require.cache).filter((file) => file.endsWith('.ts') && !file.includes('node_modules'));
+    const changed = git('status', '--porcelain', '--', ...loaded).trim() !== '';
+    return git('rev-parse', 'HEAD').trim() + (changed ? '-dirty' : '');
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** Mean losses of about `windows` consecutive windows. */
+export function lossCurve(losses: Float64Array, firstStep: number, windows = 60): { step: number; loss: number }[] {
+  const length = Math.max(1, Math.ceil(losses.length / windows));
+  const curve: { step: number; loss: number }[] = [];
+  for (let from = 0; from < losses.length; from += length) {
+    const window = losses.subarray(from, from + length);
+    const loss = window.reduce((sum, x) => sum + x, 0) / window.length;
+    curve.push({ step: firstStep + from + window.length, loss: Number(loss.toPrecision(6)) });
+  }
+  return curve;
+}
