@@ -3,9 +3,12 @@ import { diffusionHeadCases } from './diffusion-head';
 import { marForward } from './mar-cases';
 import { marSampling } from './mar-sampling';
 import { marTraining } from './mar-training';
+import { metricCases } from './metric-cases';
 import { findCases, type ReferenceCase } from './reference';
 import { type Runner, runCase } from './runner';
 import { diffusionTables, learningRates, masking, timestepMaps } from './schedules';
+import { transportClouds } from './transport-cases';
+import { transportSmall } from './transport-small';
 import { patchifyCases, vaeCases } from './vae-cases';
 import { halfPrecision, oddCheckpoints, torchCheckpoints, weightFiles } from './weight-files';
 
@@ -27,6 +30,9 @@ export const runners: readonly Runner[] = [
   patchifyCases,
   torchCheckpoints,
   oddCheckpoints,
+  transportClouds,
+  transportSmall,
+  metricCases,
 ];
 
 /** A case together with what recomputes it. */
