@@ -9,22 +9,26 @@ const PLOTLY_ROUTE = 'files/node_modules/plotly.js-cartesian-dist-min/plotly-car
 /**
  * The script that turns the picture in the element `id` into the interactive figure, once plotly can be had: from the
  * page itself (an exported report carries it once), else from the running Jupyter's own files. Elsewhere the picture
- * stays. It finds its element by id, as notebooks run scripts out of place, and hides AMD's `define` from plotly.
+ * stays. A figure is drawn when it comes into view. It finds its element by id, as notebooks run scripts out of place, and hides AMD's `define` from plotly.
  */
 function upgradeScript(id: string, figure: Figure): string {
   const json = JSON.stringify({ data: figure.data, layout: figure.layout }).replace(/</g, '\\u003c');
   return `(function(figure){
-  var draw=function(){var box=document.getElementById('${id}');if(!box||box.dataset.drawn)return;box.dataset.drawn='1';
-    var host=document.createElement('div');
-    window.Plotly.newPlot(host,figure.data,figure.layout,{responsive:false,displaylogo:false}).then(function(){box.replaceChildren(host)})};
-  if(window.Plotly){setTimeout(draw);return}
+  var box=function(){return document.getElementById('${id}')};
+  var draw=function(){var host=document.createElement('div');
+    window.Plotly.newPlot(host,figure.data,figure.layout,{responsive:false,displaylogo:false}).then(function(){box().replaceChildren(host)})};
+  var start=function(){if(!box())return;
+    new IntersectionObserver(function(seen,watch){
+      if(seen.some(function(one){return one.isIntersecting})){watch.disconnect();draw()}
+    },{rootMargin:'400px'}).observe(box())};
+  if(window.Plotly){setTimeout(start);return}
   var config=document.getElementById('jupyter-config-data');
   var base=config?JSON.parse(config.textContent).baseUrl:document.body&&document.body.dataset.baseUrl;
   if(!base||!/^http/.test(location.protocol))return;
   window.cerPlotly=window.cerPlotly||fetch(base+'${PLOTLY_ROUTE}').then(function(answer){
     if(!answer.ok)throw new Error(answer.status);return answer.text()}).then(function(text){
     new Function('define','module','exports',text)()});
-  window.cerPlotly.then(draw,function(){});
+  window.cerPlotly.then(start,function(){});
 })(${json})`;
 }
 

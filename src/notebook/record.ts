@@ -52,6 +52,7 @@ export function record(
   const { toJSON } = require('danfojs-node') as typeof import('danfojs-node');
   const content = {
     experiment,
+    notebook: process.env.CER_NOTEBOOK,
     profile: profileInEffect(),
     summary,
     tables: Object.fromEntries(frames.map(([name, frame]) => [name || experiment, toJSON(frame)])),

@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { wholeNumber } from '../arguments';
 
 interface Options {
   check?: boolean;
   execute?: boolean;
   strip?: boolean;
   profile: string;
-  parallel: string;
+  parallel: number;
 }
 
 export function register(program: Command): void {
@@ -17,8 +18,10 @@ export function register(program: Command): void {
     .option('--check', 'say what keeps them from being committed; exit status 1 if anything does (the default)')
     .option('--execute', 'execute them headless and keep the outputs in the files')
     .option('--strip', 'take the outputs out of the files')
-    .option('--profile <name>', 'smoke | small | full', 'small')
-    .option('--parallel <n>', 'how many at a time', String(Math.min(2, availableParallelism())))
+    .addOption(
+      new Option('--profile <name>', 'how much to compute').choices(['smoke', 'small', 'full']).default('small'),
+    )
+    .option('--parallel <n>', 'how many at a time', wholeNumber, Math.min(2, availableParallelism()))
     .addHelpText('after', '\nExample:\n  cer notebooks --execute 01-score-matching\n  cer notebooks --check')
     .action(async (names: string[], options: Options) => {
       const { findNotebooks } = await import('../../notebook/batch');
@@ -42,7 +45,7 @@ async function executeAll(files: string[], { profile, parallel }: Options): Prom
   const { signal, release } = abortOnInterrupt();
   let good = true;
   const jobs = files.map((file) => ({ source: file, target: file }));
-  const run = { jupyter: requireJupyter(), profile, parallel: Number(parallel), signal };
+  const run = { jupyter: requireJupyter(), profile, parallel, signal };
   await executeBatch(jobs, run, (_, { status }) => (good &&= status === 'done'), new BatchDisplay());
   release();
   return good;
