@@ -182,7 +182,15 @@ print('equal', len(flat))
     ['a view that unfolds a few bytes to terabytes', (p) => tensor(p, [2 ** 40], [0]), /unfold to far more/],
     ['a storage of the wrong size', (p) => tensor(p, [4], [1], 0, 5), /storage 0 of 5 elements in 16 bytes/],
     ['a storage that is not there', (p) => tensor(p, [4], [1], 0, 4, '../0'), /storage \.\.\/0/],
-    ['a call of a label', (p) => (p.global('torch', 'FloatStorage'), p.tuple(() => {}), p.reduce()), /not a function/],
+    [
+      'a call of a label',
+      (p) => {
+        p.global('torch', 'FloatStorage');
+        p.tuple(() => {});
+        p.reduce();
+      },
+      /not a function/,
+    ],
   ];
   for (const [what, write, message] of bad) {
     it(`refuses ${what}`, () => {
