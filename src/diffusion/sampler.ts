@@ -18,6 +18,19 @@ export interface SamplerOptions {
   onStep?: (step: number, result: Step) => void;
 }
 
+/** The same options. @throws InvalidInputError for a number out of range. */
+export function checkSampler<T extends SamplerOptions>(options: T): T {
+  const { eta = 0, temperature = 1 } = options;
+  if (!(eta >= 0 && eta <= 1) || !(temperature >= 0)) {
+    throw new InvalidInputError('Sampler', {
+      given: `eta = ${eta}, temperature = ${temperature}`,
+      expected: 'eta in [0, 1] and temperature >= 0',
+      remedy: 'The defaults are 0 and 1.',
+    });
+  }
+  return options;
+}
+
 /** Runs the reverse process from noise to `[rows, channels]`. Leaves no tensor but its result. */
 export function sampleDiffusion(
   diffusion: Diffusion,
@@ -26,14 +39,7 @@ export function sampleDiffusion(
   noise: NoiseSource,
   options: SamplerOptions = {},
 ): tf.Tensor2D {
-  const { method = 'ancestral', eta = 0, temperature = 1, onStep } = options;
-  if (!(eta >= 0 && eta <= 1) || !(temperature >= 0)) {
-    throw new InvalidInputError('Sampler', {
-      given: `eta = ${eta}, temperature = ${temperature}`,
-      expected: 'eta in [0, 1] and temperature >= 0',
-      remedy: 'The defaults are 0 and 1.',
-    });
-  }
+  const { method = 'ancestral', eta = 0, temperature = 1, onStep } = checkSampler(options);
   const noisy = method === 'ancestral' || eta > 0;
   return walk(noise.initial(shape), descending(diffusion.steps), onStep, (x, step) => {
     const output = network(x, diffusion.timestepMap[step], step);

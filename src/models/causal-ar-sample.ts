@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { keyedNoise, type NoiseSource } from '../diffusion/noise';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key } from '../runtime/random';
+import { runPart } from './accelerate';
 import { type CausalArConfig, causalConditions, decodeCausally } from './causal-ar';
 import type { ConditionHook, DenoisingStep } from './conditions';
 import { linear } from './layers';
@@ -73,13 +74,17 @@ export async function sampleCausalAr(
   const guided = fullScale !== 1;
   const values = new Float32Array(batch * tokens * channels);
   const embedding = tf.tidy(() => embedClasses(parameters, classes, guided));
-  const memory = new KeyValueMemory();
+  let memory: Memory = {};
+  const advance = (step: number): tf.Tensor2D => {
+    const next = nextConditions(parameters, config, memory, step, embedding, last);
+    tf.dispose(memory);
+    memory = next.memory;
+    return next.conditions;
+  };
   let last: tf.Tensor2D | undefined;
   try {
     for (let step = 0; step < tokens; step++) {
-      const all = cache
-        ? nextConditions(parameters, config, memory, step, embedding, last)
-        : recomputedConditions(parameters, config, step, embedding, values, batch);
+      const all = cache ? advance(step) : recomputedConditions(parameters, config, step, embedding, values, batch);
       last?.dispose();
       const [conditional, unconditional] = guided ? (tf.split(all, 2, 0) as tf.Tensor2D[]) : [all];
       if (guided) all.dispose();
@@ -108,7 +113,7 @@ export async function sampleCausalAr(
   } finally {
     last?.dispose();
     embedding.dispose();
-    memory.dispose();
+    tf.dispose(memory);
   }
   return tf.tidy(() => unpatchify(tf.tensor3d(values, [batch, tokens, channels]), config.patchSize));
 }
@@ -132,40 +137,37 @@ export function embedClasses(parameters: Parameters, classes: Int32Array, guided
   return guided ? (tf.concat([known, fake], 0) as tf.Tensor2D) : known;
 }
 
-/** Keys and values of the tokens so far, by block. */
-class KeyValueMemory {
-  private readonly held = new Map<string, [tf.Tensor4D, tf.Tensor4D]>();
+/** Keys and values of the tokens so far, `[batch, heads, tokens, width / heads]`, as `keys.BLOCK` and `values.BLOCK`. */
+type Memory = Record<string, tf.Tensor>;
 
-  extend = (name: string, keys: tf.Tensor4D, values: tf.Tensor4D): [tf.Tensor4D, tf.Tensor4D] => {
-    const before = this.held.get(name);
-    const joined: [tf.Tensor4D, tf.Tensor4D] = before
-      ? [tf.concat([before[0], keys], 2), tf.concat([before[1], values], 2)]
-      : [keys.clone(), values.clone()];
-    if (before) tf.dispose(before);
-    this.held.set(name, joined.map((tensor) => tf.keep(tensor)) as [tf.Tensor4D, tf.Tensor4D]);
-    return joined;
-  };
-
-  dispose(): void {
-    tf.dispose([...this.held.values()]);
-    this.held.clear();
-  }
-}
-
-/** Conditions of the next token from the last one, with everything earlier in memory, `[batch, width]`. */
+/** Conditions of the next token from the last one, `[batch, width]`, and the memory with it; the caller disposes of both. */
 function nextConditions(
   parameters: Parameters,
   config: CausalArConfig,
-  memory: KeyValueMemory,
+  memory: Memory,
   step: number,
   embedding: tf.Tensor2D,
   last: tf.Tensor2D | undefined,
-): tf.Tensor2D {
-  return tf.tidy(() => {
-    const input = last ? repeatTo(linear(parameters, 'z_proj', last), embedding.shape[0]) : embedding;
-    const inputs = input.expandDims(1) as tf.Tensor3D;
-    return decodeCausally(parameters, config, inputs, step, { extend: memory.extend }).squeeze<tf.Tensor2D>([1]);
-  });
+): { conditions: tf.Tensor2D; memory: Memory } {
+  const rows = embedding.shape[0];
+  const decode = (given: Record<string, tf.Tensor>, weights: Parameters): Record<string, tf.Tensor> => {
+    const longer: Memory = {};
+    const extend = (name: string, keys: tf.Tensor4D, values: tf.Tensor4D): [tf.Tensor4D, tf.Tensor4D] => {
+      const join = (kind: string, fresh: tf.Tensor4D) => {
+        const before = given[`${kind}.${name}`] as tf.Tensor4D | undefined;
+        const joined = before ? (tf.concat([before, fresh], 2) as tf.Tensor4D) : fresh.clone();
+        longer[`${kind}.${name}`] = joined;
+        return joined;
+      };
+      return [join('keys', keys), join('values', values)];
+    };
+    const input = given.last ? repeatTo(linear(weights, 'z_proj', given.last as tf.Tensor2D), rows) : given.embedding;
+    const decoded = decodeCausally(weights, config, input.expandDims(1) as tf.Tensor3D, step, { extend });
+    return { conditions: decoded.squeeze([1]), ...longer };
+  };
+  const inputs: Record<string, tf.Tensor> = last ? { last, ...memory } : { embedding };
+  const { conditions, ...longer } = tf.tidy(() => runPart(parameters, `token ${step} of ${rows}`, inputs, decode));
+  return { conditions: conditions as tf.Tensor2D, memory: longer };
 }
 
 /** The same without a memory: the whole sequence again. */

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { NoiseSource } from '../diffusion/noise';
 import { guide } from '../diffusion/reverse-step';
 import { invertDiffusion, type NoisePredictor, type SamplerOptions, sampleDiffusion } from '../diffusion/sampler';
+import { runPart } from './accelerate';
 import { checkClasses, embedClasses } from './causal-ar-sample';
 import { type CdmConfig, cdmNetwork } from './cdm';
 import { patchify, tokenChannels, tokenCount, unpatchify } from './mar';
@@ -69,7 +70,9 @@ function withNetwork<T>(
     const rows = guided ? (tf.concat([noised, noised], 0) as tf.Tensor2D) : noised;
     const images = rows.reshape([-1, tokenCount(config), tokenChannels(config)]) as tf.Tensor3D;
     const step = tf.tensor1d([originalStep], 'int32');
-    const output = cdmNetwork(parameters, config, images, step, conditions);
+    const output = runPart(parameters, 'network', { images, step, conditions }, (x, weights) => ({
+      output: cdmNetwork(weights, config, x.images, x.step, x.conditions),
+    })).output;
     const flat = output.reshape([-1, 2 * tokenChannels(config)]) as tf.Tensor2D;
     if (!guided) return flat;
     const [conditional, free] = tf.split(flat, 2, 0) as tf.Tensor2D[];

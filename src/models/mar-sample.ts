@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { keyedNoise, type NoiseSource } from '../diffusion/noise';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key } from '../runtime/random';
+import { runPart } from './accelerate';
 import type { ConditionHook, DenoisingStep } from './conditions';
 import {
   classEmbedding,
@@ -146,21 +147,31 @@ function forward(
   const twice = (x: Uint8Array) => Uint8Array.from([...x, ...x]);
   const guided = scale !== 1;
   const batch = classes.length;
+  const encode = (
+    { once, labels, ...rest }: Record<string, tf.Tensor>,
+    weights: Parameters,
+  ): Record<string, tf.Tensor> => {
+    const placement = rest as unknown as MarPlacement;
+    const known = classes[0] < 0 ? fakeEmbedding(weights, batch) : classEmbedding(weights, labels as tf.Tensor1D);
+    const tokens = (guided ? tf.concat([once, once], 0) : once) as tf.Tensor3D;
+    const embedded = guided ? (tf.concat([known, fakeEmbedding(weights, batch)], 0) as tf.Tensor2D) : known;
+    const decoded = marConditions(weights, config, tokens, embedded, placement);
+    const rows = tf.gather(decoded.reshape([-1, config.decoderWidth]) as tf.Tensor2D, placement.wanted);
+    if (!guided) return { decoded, conditional: rows };
+    const [conditional, unconditional] = tf.split(rows, 2, 0);
+    return { decoded, conditional, unconditional };
+  };
   return tf.tidy(() => {
-    const once = tf.tensor3d(values, [batch, tokenCount(config), tokenChannels(config)]);
-    const known =
-      classes[0] < 0 ? fakeEmbedding(parameters, batch) : classEmbedding(parameters, tf.tensor1d(classes, 'int32'));
-    const tokens = guided ? tf.concat([once, once], 0) : once;
-    const labels = guided ? (tf.concat([known, fakeEmbedding(parameters, batch)], 0) as tf.Tensor2D) : known;
     const hosts = guided
       ? placeTokens(twice(mask), tokenCount(config), config.bufferSize, twice(predicted))
       : placeTokens(mask, tokenCount(config), config.bufferSize, predicted);
-    const placement: MarPlacement = placementTensors(hosts);
-    const decoded = marConditions(parameters, config, tokens, labels, placement);
-    const rows = tf.gather(decoded.reshape([-1, config.decoderWidth]) as tf.Tensor2D, placement.wanted);
-    if (!guided) return { decoded, conditional: rows };
-    const [conditional, unconditional] = tf.split(rows, 2, 0) as tf.Tensor2D[];
-    return { decoded, conditional, unconditional };
+    const inputs: Record<string, tf.Tensor> = {
+      once: tf.tensor3d(values, [batch, tokenCount(config), tokenChannels(config)]),
+      labels: tf.tensor1d(classes, 'int32'),
+      ...placementTensors(hosts),
+    };
+    const name = `conditions${guided ? ', guided' : ''}${classes[0] < 0 ? ', without class' : ''}`;
+    return runPart(parameters, name, inputs, encode) as unknown as ReturnType<typeof forward>;
   });
 }
 

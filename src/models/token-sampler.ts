@@ -2,8 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import { createDiffusion, type Diffusion } from '../diffusion/gaussian-diffusion';
 import type { NoiseSource } from '../diffusion/noise';
 import { guide } from '../diffusion/reverse-step';
-import { invertDiffusion, type NoisePredictor, type SamplerOptions, sampleDiffusion } from '../diffusion/sampler';
+import {
+  checkSampler,
+  invertDiffusion,
+  type NoisePredictor,
+  type SamplerOptions,
+  sampleDiffusion,
+} from '../diffusion/sampler';
 import { InvalidInputError } from '../runtime/errors';
+import { type Accelerator, acceleratorOf } from './accelerate';
+import { sampleCompiled } from './compiled-sampler';
 import { denoise, embedConditions, embedTimesteps, HEAD_IN_MODEL } from './diffusion-loss';
 import { weight } from './layers';
 import type { Parameters } from './parameters';
@@ -50,9 +58,44 @@ export function sampleTokens(
   options: TokenSamplerOptions = {},
 ): tf.Tensor2D {
   const diffusion = options.diffusion ?? respacedDiffusion(options.respacing ?? '100');
+  const fast = options.head ? undefined : acceleratorOf(parameters);
+  if (fast) return sampleFast(fast, parameters, conditions, noise, diffusion, options);
   return withPredictor(parameters, conditions, diffusion, options, (network, channels) =>
     sampleDiffusion(diffusion, network, [conditions.shape[0], channels], noise, options),
   );
+}
+
+/** The same with accelerated weights: one native call per step. */
+function sampleFast(
+  accelerator: Accelerator,
+  parameters: Parameters,
+  conditions: tf.Tensor2D,
+  noise: NoiseSource,
+  diffusion: Diffusion,
+  options: TokenSamplerOptions,
+): tf.Tensor2D {
+  checkSampler(options);
+  const { guidance = 1, prefix = HEAD_IN_MODEL, method = 'ancestral' } = options;
+  const channels = weight(parameters, `${prefix}input_proj.weight`).shape[1] as number;
+  const guided = guidance !== 1;
+  const all = bothHalves(conditions, options);
+  const process = { diffusion, prefix, method, guided };
+  try {
+    return sampleCompiled(accelerator, process, all, channels, noise, { ...options, guidance });
+  } finally {
+    all.dispose();
+  }
+}
+
+/** Conditional rows, with guidance the unconditional ones below them. The caller disposes of it. */
+function bothHalves(conditions: tf.Tensor2D, { guidance = 1, unconditional }: TokenSamplerOptions): tf.Tensor2D {
+  if (guidance === 1) return conditions.clone();
+  if (unconditional) return tf.concat([conditions, unconditional], 0) as tf.Tensor2D;
+  throw new InvalidInputError('Guidance', {
+    given: `scale ${guidance} without unconditional conditions`,
+    expected: 'unconditional conditions of the same shape',
+    remedy: 'Pass `unconditional`, or leave the scale at 1.',
+  });
 }
 
 /** DDIM inversion of tokens `[rows, channels]` under conditions: the noise that deterministic DDIM would start from. */
@@ -76,17 +119,10 @@ function withPredictor(
   options: TokenSamplerOptions,
   run: (network: NoisePredictor, channels: number) => tf.Tensor2D,
 ): tf.Tensor2D {
-  const { guidance = 1, unconditional, prefix = HEAD_IN_MODEL, head } = options;
+  const { guidance = 1, prefix = HEAD_IN_MODEL, head } = options;
   const guided = guidance !== 1;
-  if (guided && !unconditional) {
-    throw new InvalidInputError('Guidance', {
-      given: `scale ${guidance} without unconditional conditions`,
-      expected: 'unconditional conditions of the same shape',
-      remedy: 'Pass `unconditional`, or leave the scale at 1.',
-    });
-  }
   const channels = weight(parameters, `${prefix}input_proj.weight`).shape[1] as number;
-  const all = guided ? (tf.concat([conditions, unconditional as tf.Tensor2D], 0) as tf.Tensor2D) : conditions.clone();
+  const all = bothHalves(conditions, options);
   const prepared = head ? undefined : tf.tidy(() => embedAhead(parameters, all, diffusion, prefix));
   const network: NoisePredictor = (noised, originalStep, step) => {
     const input = guided ? (tf.concat([noised, noised], 0) as tf.Tensor2D) : noised;

@@ -59,6 +59,7 @@ export function compileEnabled(): boolean {
 }
 
 const SINGLE = 'result';
+const NEXT = 'next.';
 
 /**
  * Compiles `fn`, a pure synchronous function of a record of tensors to a tensor or a record of tensors.
@@ -83,7 +84,9 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
   };
   const build = (specs: Record<string, TensorSpec>): OnnxModel => {
     const { graph, outputs } = trace(asRecord, specs, name);
-    return encodeOnnx(graph, outputs, name);
+    // ONNX has one name space: a result that is called like an argument gets a prefix in the file.
+    const renamed = outputs.map(({ name: key, value }) => ({ name: key in specs ? `${NEXT}${key}` : key, value }));
+    return encodeOnnx(graph, renamed, name);
   };
   const entryFor = (specs: Record<string, TensorSpec>): Entry => {
     const key = Object.entries(specs)
@@ -113,7 +116,10 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     const fetches = Object.fromEntries(model.outputs.map((output) => [output.name, null]));
     const results = session.run(feeds, fetches);
     return Object.fromEntries(
-      model.outputs.map(({ name: output, shape }) => [output, { data: results[output].data as Float32Array, shape }]),
+      model.outputs.map(({ name: output, shape }) => {
+        const key = output.startsWith(NEXT) ? output.slice(NEXT.length) : output;
+        return [key, { data: results[output].data as Float32Array, shape }];
+      }),
     );
   };
 

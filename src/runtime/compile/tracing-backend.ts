@@ -25,6 +25,8 @@ export const KERNELS: Kernels = {
 
 interface Stored extends Lazy {
   references: number;
+  /** The graph that the value belongs to. */
+  graph: Graph;
 }
 
 /** Functions of tfjs that draw random numbers; what they return would be frozen into the graph. */
@@ -62,7 +64,7 @@ export class TracingBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     references: number,
   ): void {
-    this.data.set(dataId, { ...this.constant(values, shape, dtypeOf(dtype)), references });
+    this.data.set(dataId, { ...this.constant(values, shape, dtypeOf(dtype)), references, graph: this.graph });
     this.count++;
   }
 
@@ -122,9 +124,21 @@ export class TracingBackend extends tf.KernelBackend {
     return { unreliable: true, reasons: ['tracing holds no numbers'] };
   }
 
-  /** The traced value behind a tensor. */
+  /** The traced value behind a tensor. A constant that an earlier graph captured is made known to this one. */
   lookUp(dataId: tf.DataId): Lazy {
-    return this.data.get(dataId);
+    const stored = this.data.get(dataId);
+    if (stored.graph === this.graph) return stored;
+    const { constant, shape, dtype } = stored.value;
+    if (!constant) {
+      throw new CompileError('Compiling', {
+        given: `a tensor that was made while compiling another function, used at ${userLine(new Error().stack)}`,
+        expected: 'tensors made outside, or in this function',
+        remedy: 'Do not keep tensors that a compiled function makes; return them.',
+      });
+    }
+    const known = { value: this.graph.constant(constant, shape, dtype), shape: stored.shape };
+    this.data.set(dataId, { ...known, references: stored.references, graph: this.graph });
+    return known;
   }
 
   /** A tensor that stands for a traced value. */
@@ -140,7 +154,7 @@ export class TracingBackend extends tf.KernelBackend {
 
   store(lazy: Lazy): tf.DataId {
     const dataId = {};
-    this.data.set(dataId, { value: lazy.value, shape: lazy.shape, references: 1 });
+    this.data.set(dataId, { value: lazy.value, shape: lazy.shape, references: 1, graph: this.graph });
     this.count++;
     return dataId;
   }

@@ -57,6 +57,11 @@ describe('runtime/compile', () => {
     fast({ x: tf.ones([4]) });
   });
 
+  it('allows a result to be called like an argument', () => {
+    const next = compile(({ x }: { x: tf.Tensor }) => ({ x: x.add(1) }));
+    assert.deepEqual([...next({ x: tf.tensor1d([1, 2]) }).x.dataSync()], [2, 3]);
+  });
+
   it('works on plain arrays without tfjs tensors', () => {
     const fast = compile(doubled);
     const before = tf.memory().numTensors;
@@ -82,6 +87,22 @@ describe('runtime/compile', () => {
     const got = fast({ x }).dataSync();
     expected.forEach((value, i) => assert.ok(Math.abs(value - got[i]) < 1e-5));
     assert.deepEqual(tf.matMul(x, weights).dataSync(), expected);
+    // a second function, and a second shape, with the same tensor
+    const other = compile(({ y }: { y: tf.Tensor }) => y.sin().matMul(weights).add(weights.sum()));
+    const sum = Array.from(weights.dataSync()).reduce((total, w) => total + w, 0);
+    other({ y: tf.zeros([4, 3]) })
+      .dataSync()
+      .forEach((value) => assert.ok(Math.abs(value - sum) < 1e-5));
+    assert.deepEqual(fast({ x: tf.zeros([1, 3]) }).shape, [1, 2]);
+  });
+
+  it('refuses a tensor kept from another trace', () => {
+    let kept: tf.Tensor | undefined;
+    compile(({ x }: { x: tf.Tensor }) => {
+      kept = tf.keep(x.exp());
+      return x.add(1);
+    })({ x: x23() });
+    refuses(() => compile(({ x }: { x: tf.Tensor }) => x.add(kept!))({ x: x23() }), /made while compiling another/);
   });
 
   it('runs as it is inside a gradient, inside another compiled function and with CER_COMPILE=off', () => {

@@ -1,0 +1,67 @@
+import { type Compiled, compile, compileEnabled } from '../runtime/compile';
+import type { TensorRecord } from '../runtime/compile/compile';
+import type { Parameters } from './parameters';
+
+/** A part of a model as a pure function of tensors; the weights come second. */
+type Part<I extends TensorRecord> = (inputs: I, parameters: Parameters) => TensorRecord;
+
+const registry = new WeakMap<Parameters, Accelerator>();
+
+/** Compiled parts of one set of weights, made when they are first asked for. */
+export class Accelerator {
+  private readonly parts = new Map<string, Compiled<TensorRecord, TensorRecord>>();
+
+  constructor(
+    private readonly parameters: Parameters,
+    private readonly threads: number,
+  ) {}
+
+  /** The compiled form of a part; `name` must tell apart everything that the function closes over. */
+  part<I extends TensorRecord>(name: string, fn: Part<I>): Compiled<I, TensorRecord> {
+    let found = this.parts.get(name);
+    if (!found) {
+      const { parameters: freeze, threads } = this;
+      found = compile(fn as Part<TensorRecord>, { name, freeze, threads, maxTraces: 256 });
+      this.parts.set(name, found);
+    }
+    return found as unknown as Compiled<I, TensorRecord>;
+  }
+
+  dispose(): void {
+    for (const part of this.parts.values()) part.dispose();
+    this.parts.clear();
+  }
+}
+
+/**
+ * From now on sampling with these weights runs as native graphs with the weights frozen in, with the same results up to
+ * rounding. Weights that change belong in a new map, accelerated in its turn.
+ * @param threads threads within an operator; default 2.
+ * @returns the same map.
+ */
+export function accelerate(parameters: Parameters, threads = 2): Parameters {
+  if (!registry.has(parameters)) registry.set(parameters, new Accelerator(parameters, threads));
+  return parameters;
+}
+
+/** Frees what `accelerate` made; sampling with these weights is eager again. */
+export function decelerate(parameters: Parameters): void {
+  registry.get(parameters)?.dispose();
+  registry.delete(parameters);
+}
+
+/** The accelerator of these weights, unless there is none or `CER_COMPILE=off`. */
+export function acceleratorOf(parameters: Parameters): Accelerator | undefined {
+  return compileEnabled() ? registry.get(parameters) : undefined;
+}
+
+/** Runs a part of a model: compiled where its weights are accelerated, as it is elsewhere. */
+export function runPart<I extends TensorRecord, O extends TensorRecord>(
+  parameters: Parameters,
+  name: string,
+  inputs: I,
+  fn: (inputs: I, parameters: Parameters) => O,
+): O {
+  const fast = acceleratorOf(parameters);
+  return (fast ? fast.part(name, fn)(inputs) : fn(inputs, parameters)) as O;
+}
