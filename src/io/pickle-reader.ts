@@ -4,9 +4,11 @@ import { damaged } from './byte-source';
  * A name that a pickle may use. Reading never executes anything of Python: a name stands for what `call` makes of its
  * arguments, and a name without `call` is only a label (a storage type, say).
  */
-export interface PickleGlobal {
-  readonly name: string;
-  readonly call?: (args: unknown[]) => unknown;
+export class PickleGlobal {
+  constructor(
+    readonly name: string,
+    readonly call?: (args: unknown[]) => unknown,
+  ) {}
 }
 
 /** An object of an allowed class with its attributes, e.g. the `argparse.Namespace` of a training run. */
@@ -93,11 +95,10 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
     );
   };
   const call = (callee: unknown, args: unknown): unknown => {
-    const target = callee as PickleGlobal | undefined;
-    if (typeof target?.call !== 'function' || !Array.isArray(args)) {
+    if (!(callee instanceof PickleGlobal) || !callee.call || !Array.isArray(args)) {
       throw fail('a call of something that is not a function here', 'an allowed function and a tuple');
     }
-    return target.call(args);
+    return callee.call(args);
   };
   const setItems = (target: unknown, items: unknown[]): void => {
     if (!(target instanceof Map) || items.length % 2 !== 0) throw fail('items for no dictionary', 'keys and values');

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../runtime/errors';
 import { type ByteSource, damaged, openSource } from './byte-source';
-import { type PickleGlobal, PickleObject, readPickle } from './pickle-reader';
+import { PickleGlobal, PickleObject, readPickle } from './pickle-reader';
 import type { StoredTensor } from './tensor-record';
 import { STORAGE_TYPES, StorageReader } from './torch-storage';
 import { readZip } from './zip-reader';
@@ -114,7 +114,7 @@ function requireZip(source: ByteSource): void {
 function allowedGlobals(file: string, storages: StorageReader): Map<string, PickleGlobal> {
   const globals = new Map<string, PickleGlobal>();
   const allow = (module: string, name: string, call?: (args: unknown[]) => unknown) =>
-    globals.set(`${module} ${name}`, { name: `${module}.${name}`, call });
+    globals.set(`${module} ${name}`, new PickleGlobal(`${module}.${name}`, call));
   const first = (what: string) => (args: unknown[]) => {
     if (!isTensor(args[0])) throw damaged(file, `${what} of something that is not a tensor`, 'a tensor');
     return args[0];
@@ -171,6 +171,6 @@ class Tidier {
       return Array.from(value as Iterable<unknown>, (item, i) => this.tidy(item, below(i), depth + 1));
     }
     if (value instanceof Uint8Array || value === null || typeof value !== 'object') return value as CheckpointValue;
-    return 'name' in value ? String(value.name) : 'storage';
+    return value instanceof PickleGlobal ? value.name : 'storage';
   }
 }

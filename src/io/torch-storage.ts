@@ -1,5 +1,5 @@
 import { damaged } from './byte-source';
-import type { PickleGlobal } from './pickle-reader';
+import { PickleGlobal } from './pickle-reader';
 import { gather, isContiguous, lastElement } from './strided';
 import { type DType, elementCount, elementSize, elementsOf, type StoredTensor, storedTensor } from './tensor-record';
 import { expansionLimit, type ZipEntry } from './zip-reader';
@@ -42,7 +42,7 @@ export class StorageReader {
   /** `('storage', torch.XStorage, key, device, count)` as a storage. */
   storage(id: unknown): Storage {
     const [tag, type, key, , count] = Array.isArray(id) ? id : [];
-    const dtype = STORAGE_TYPES.get((type as PickleGlobal | undefined)?.name.replace(/^torch\./, '') ?? '');
+    const dtype = type instanceof PickleGlobal ? STORAGE_TYPES.get(type.name.replace(/^torch\./, '')) : undefined;
     const entry = typeof key === 'string' ? this.find(key) : undefined;
     if (tag !== 'storage' || !dtype || !entry || entry.size !== elementSize(dtype) * count) {
       throw damaged(
