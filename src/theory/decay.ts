@@ -30,6 +30,14 @@ export function fitDecay(
       remedy: 'Measure more steps, or drop the steps that could not be measured.',
     });
   }
+  let mean = 0;
+  for (let i = 0; i < values.length; i++) mean += values[i] / values.length;
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += (values[i] - mean) ** 2;
+  // Any beta fits a constant with amplitude 0; the honest answer is that nothing decays.
+  if (total <= 1e-20 * values.length * mean * mean) {
+    return { amplitude: mean - (floor ?? 0), beta: 1, floor: floor ?? 0, goodness: 0 };
+  }
   const residual = (beta: number) => linearPart(values, beta, floor).squares;
   const grid = 400;
   let best = 1;
@@ -45,12 +53,7 @@ export function fitDecay(
   }
   const beta = (low + high) / 2;
   const { amplitude, floor: fitted, squares } = linearPart(values, beta, floor);
-  let mean = 0;
-  for (let i = 0; i < values.length; i++) mean += values[i] / values.length;
-  let total = 0;
-  for (let i = 0; i < values.length; i++) total += (values[i] - mean) ** 2;
-  const negligible = 1e-20 * values.length * mean * mean;
-  return { amplitude, beta, floor: fitted, goodness: total <= negligible ? 0 : Math.max(0, 1 - squares / total) };
+  return { amplitude, beta, floor: fitted, goodness: Math.max(0, 1 - squares / total) };
 }
 
 /** Rate of a pure decay from the slope of log(value) over the steps `from` .. end; for exact, positive sequences. */

@@ -110,6 +110,7 @@ describe('theory/decay', () => {
     const constant = fitDecay([2, 2, 2, 2, 2], { floor: 0 });
     near(constant.beta, 1, 1e-6);
     assert.equal(constant.goodness, 0);
+    assert.equal(fitDecay([2, 2, 2, 2, 2]).beta, 1); // with a free floor, any beta would fit
     near(fitDecay([1, 1.05, 1.1025, 1.157625], { floor: 0 }).beta, 1.05, 1e-6);
   });
 
