@@ -54,7 +54,7 @@ export function memorySource(bytes: Uint8Array, name = 'buffer'): ByteSource {
     size: bytes.length,
     read(position, length) {
       requireRange(this, position, length);
-      return Uint8Array.prototype.slice.call(bytes, position, position + length); // a Buffer's own slice is a view
+      return new Uint8Array(bytes.subarray(position, position + length)); // a copy, also of a Buffer
     },
   };
 }

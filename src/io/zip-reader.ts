@@ -88,7 +88,7 @@ function makeEntry(source: ByteSource, { name, method, crc, packed, size }: Loca
       if (method === 8) {
         const content = inflate(source, name, source.read(start, packed), size);
         if (!verified) requireSum(crc32(content));
-        return Uint8Array.prototype.slice.call(content, begin, begin + length); // a Buffer's own slice is a view
+        return new Uint8Array(content.subarray(begin, begin + length));
       }
       const content = source.read(start + begin, length);
       if (!verified) {
