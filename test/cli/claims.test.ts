@@ -1,0 +1,82 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { type ClaimRow, runClaims, summaryOf } from '../../src/experiments/claims';
+import { checkedEntries } from '../../src/paper';
+import { InvalidInputError } from '../../src/runtime/errors';
+
+const cer = (...args: string[]) =>
+  spawnSync(process.execPath, [join(__dirname, '..', '..', 'bin', 'cer.cjs'), 'claims', ...args], { encoding: 'utf8' });
+
+describe('cer claims', () => {
+  it('checks every entry, with no failure and within its minute', () => {
+    const start = performance.now();
+    const rows = runClaims({ seed: 1 });
+    assert.deepEqual(
+      rows.map((row) => row.id),
+      checkedEntries.map((entry) => entry.id),
+    );
+    const wrong = rows.filter((row) => row.verdict === 'fails' || row.verdict === 'undecided');
+    assert.deepEqual(
+      wrong.map((row) => `${row.id}: ${row.measured} ${row.verdict}`),
+      [],
+    );
+    assert.deepEqual(
+      rows.filter((row) => row.verdict === 'assumption violated').map((row) => row.id),
+      ['lemma-4', 'assumption-1', 'assumption-2'],
+    );
+    assert.ok(performance.now() - start < 60_000);
+  });
+
+  it('is a pure function of its seed', () => {
+    const run = (seed: number) => runClaims({ seed, only: ['lemma-6'] }).map(({ measured }) => measured);
+    assert.deepEqual(run(3), run(3));
+    assert.notDeepEqual(run(3), run(4));
+  });
+
+  it('--json prints rows and nothing else; violated assumptions are no failure', () => {
+    const { stdout, status } = cer('--json', '--only', 'theorem-2-law,assumption-2', '--seed', '5');
+    assert.equal(status, 0);
+    const rows = JSON.parse(stdout) as ClaimRow[];
+    assert.deepEqual(
+      rows.map((row) => row.id),
+      ['theorem-2-law', 'assumption-2'],
+    );
+    for (const field of ['kind', 'statement', 'measured', 'error', 'expected', 'margin', 'verdict'] as const) {
+      assert.ok(
+        rows.every((row) => row[field] !== undefined),
+        field,
+      );
+    }
+    assert.match(rows[1].violations![0], /inf p_t/);
+  });
+
+  it('prints claim, computation, numbers, margin and verdict as text', () => {
+    const { stdout, status } = cer('--only', 'theorem-3');
+    assert.equal(status, 0);
+    for (const part of [
+      /^HOLDS\s+Theorem 3/m,
+      /claim {5}W2/,
+      /computed/,
+      /measured .* expected = .* margin/,
+      /1 claims: 1 hold/,
+    ]) {
+      assert.match(stdout, part);
+    }
+  });
+
+  it('refuses unknown ids and seeds by name', () => {
+    assert.throws(() => runClaims({ only: ['theorem-9'] }), InvalidInputError);
+    const { status, stderr } = cer('--seed', '-1');
+    assert.equal(status, 2);
+    assert.match(stderr, /--seed.*-1/);
+  });
+
+  it('turns a result into a line of a summary', () => {
+    const [row] = runClaims({ only: ['theorem-3-particles'] });
+    const line = summaryOf(row, 'rho < 1');
+    assert.equal(line.claim, 'Theorem 3, particles');
+    assert.equal(line.error, 'exact');
+    assert.match(line.ours, /0\.6667.*= 0\.6667/);
+  });
+});
