@@ -1,0 +1,221 @@
+import type { Command } from 'commander';
+import type { GenerateOptions } from '../../models/generate';
+import type { OpenModel } from '../../models/presets-load';
+import { InvalidInputError, NumericalError } from '../../runtime/errors';
+
+interface SampleOptions {
+  weights: string;
+  preset?: string;
+  config?: string;
+  key?: string;
+  vae?: string;
+  class?: string;
+  count: string;
+  batch: string;
+  seed: string;
+  out: string;
+  cfg: string;
+  cfgSchedule: string;
+  steps?: string;
+  diffusionSteps?: string;
+  ddim?: boolean;
+  temperature: string;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `cer sample`: images from a weight file. */
+export function register(program: Command): void {
+  program
+    .command('sample')
+    .description('generate images (or latents) with weights from a file')
+    .requiredOption('--weights <file>', 'generator: .safetensors or .pth (its model_ema, unless --key says otherwise)')
+    .option('--preset <name>', "mar-b, mar-l, mar-h, ar-xl, ...; default the file's own configuration, or what fits")
+    .option('--config <json>', 'fields that differ from the preset, e.g. {"samplingSteps":"50"}')
+    .option('--key <name>', 'which weights of a checkpoint, e.g. model')
+    .option('--vae <file>', 'autoencoder that decodes the latents; needed for images')
+    .option('--class <labels>', 'class numbers, separated by commas, used in turn; default without a class')
+    .option('--count <n>', 'number of images', '4')
+    .option('--batch <n>', 'images generated together', '8')
+    .option('--seed <n>', 'the same seed and batch give the same images', '0')
+    .option('--out <file>', 'a .png grid, or a .npz of scaled latents', 'samples.png')
+    .option('--cfg <scale>', 'classifier-free guidance, 1 = none', '1')
+    .option('--cfg-schedule <kind>', 'linear or constant', 'linear')
+    .option('--steps <n>', 'generation steps of MAR (default 64, or one per token)')
+    .option('--diffusion-steps <n>', 'steps per token, or N..M for fewer as more tokens are known')
+    .option('--ddim', 'deterministic DDIM instead of ancestral sampling')
+    .option('--temperature <t>', 'scale of the noise of each step', '1')
+    .option('--dry-run', 'check files, names and options, say what would be done, and stop')
+    .option('--json', 'one object on standard output and nothing else')
+    .addHelpText(
+      'after',
+      `
+Missing and unexpected weights are all named at once, with a suggestion.
+
+Example:
+  cer sample --weights mar-b.safetensors --preset mar-b --vae kl16.safetensors --class 207 --cfg 2.9 --out dog.png
+  cer sample --weights data/checkpoints/mar.safetensors --vae data/checkpoints/vae.safetensors --class 0,1,2 --count 9`,
+    )
+    .action(async (options: SampleOptions) => {
+      const { openModel } = await import('../../models/presets-load');
+      const model = openModel(options.weights, {
+        preset: options.preset,
+        config: options.config === undefined ? undefined : jsonObject(options.config),
+        key: options.key,
+      });
+      const vae = options.vae === undefined ? undefined : openModel(options.vae);
+      const plan = await makePlan(options, model, vae);
+      if (!options.json) console.log(plan.text);
+      if (!options.dryRun) await run(options, plan, model, vae);
+      if (options.json) console.log(JSON.stringify(plan.report, null, 2));
+      else if (!options.dryRun) console.log(`${options.out}: ${plan.labels.length} samples`);
+    });
+}
+
+interface Plan {
+  labels: number[];
+  batch: number;
+  seed: number;
+  generation: Omit<GenerateOptions, 'classes'>;
+  text: string;
+  report: Record<string, unknown>;
+}
+
+async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenModel): Promise<Plan> {
+  const { countParameters } = await import('../../models/presets');
+  const { tokenCount } = await import('../../models/mar-config');
+  const { spec, origin, key } = model;
+  if (spec.family === 'vae') throw refusal('--weights', 'an autoencoder', 'a generator; pass the autoencoder as --vae');
+  if (vae && vae.spec.family !== 'vae')
+    throw refusal('--vae', `a model of family ${vae.spec.family}`, 'an autoencoder');
+  const channels = vae?.spec.family === 'vae' ? vae.spec.config.latentChannels : spec.config.latentChannels;
+  if (channels !== spec.config.latentChannels) {
+    throw refusal('--vae', `${channels} latent channels`, `${spec.config.latentChannels}, as the generator makes`);
+  }
+  const wantsLatents = options.out.endsWith('.npz');
+  if (!wantsLatents && !options.out.endsWith('.png')) throw refusal('--out', options.out, 'a name in .png or .npz');
+  if (!wantsLatents && !vae) throw refusal('--out', 'a .png without --vae', 'an autoencoder to decode with, or a .npz');
+  if (!['linear', 'constant'].includes(options.cfgSchedule)) {
+    throw refusal('--cfg-schedule', options.cfgSchedule, 'linear or constant');
+  }
+  const count = integer('--count', options.count, 1, 100_000);
+  const given = options.class?.split(',').map((label) => integer('--class', label, 0, spec.config.classes - 1));
+  const labels = Array.from({ length: count }, (_, i) => (given ? given[i % given.length] : -1));
+  const tokens = tokenCount(spec.config);
+  const generation: Plan['generation'] = {
+    guidance: decimal('--cfg', options.cfg, 0, 100),
+    guidanceSchedule: options.cfgSchedule as 'linear' | 'constant',
+    steps: options.steps === undefined ? undefined : integer('--steps', options.steps, 1, tokens),
+    respacing: await diffusionSteps(options.diffusionSteps),
+    method: options.ddim ? 'ddim' : 'ancestral',
+    temperature: decimal('--temperature', options.temperature, 0, 10),
+  };
+  if (!given && generation.guidance !== 1) throw refusal('--cfg', options.cfg, '1 without a class, or a --class');
+  const parameters = countParameters(spec) + (vae ? countParameters(vae.spec) : 0);
+  const report = {
+    weights: options.weights,
+    key,
+    family: spec.family,
+    configuration: origin,
+    parameters,
+    memoryMegabytes: Math.ceil((4 * parameters) / 2 ** 20),
+    tokens,
+    count,
+    out: options.out,
+    dryRun: options.dryRun === true,
+  };
+  const text = [
+    `${options.weights}${key ? ` (${key})` : ''}: ${spec.family}, ${origin}; every weight is there`,
+    `${count} images of ${tokens} tokens; ${parameters.toLocaleString('en')} weights, ${report.memoryMegabytes} MiB`,
+  ].join('\n');
+  const batch = integer('--batch', options.batch, 1, 10_000);
+  return { labels, batch, seed: integer('--seed', options.seed, 0, Number.MAX_SAFE_INTEGER), generation, text, report };
+}
+
+async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
+  const tf = await import('@tensorflow/tfjs');
+  const { useBackend } = await import('../../runtime/backend');
+  const { toTensor } = await import('../../io/parameters');
+  const { generate } = await import('../../models/generate');
+  const { decodeLatents } = await import('../../models/vae');
+  const { foldIn, key } = await import('../../runtime/random');
+  await useBackend();
+  const load = ({ tensors }: OpenModel) => new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)]));
+  const [weights, decoder] = [load(model), vae && load(vae)];
+  const chunks: Float32Array[] = [];
+  let shape: number[] = [];
+  for (let from = 0; from < plan.labels.length; from += plan.batch) {
+    const labels = plan.labels.slice(from, from + plan.batch);
+    const classes = labels[0] < 0 ? labels.length : labels;
+    const latents = await generate(weights, model.spec, foldIn(key(plan.seed), from), { ...plan.generation, classes });
+    const autoencoder = options.out.endsWith('.npz') ? undefined : vae?.spec;
+    const isImage = decoder && autoencoder?.family === 'vae';
+    const result = isImage ? decodeLatents(decoder, autoencoder.config, latents) : latents;
+    shape = result.shape.slice(1);
+    chunks.push((await result.data()) as Float32Array);
+    tf.dispose([latents, result]);
+    if (!options.json) console.log(`  ${from + labels.length} of ${plan.labels.length}`);
+  }
+  tf.dispose([...weights.values(), ...(decoder?.values() ?? [])]);
+  await writeResult(options.out, chunks, shape);
+}
+
+async function writeResult(path: string, chunks: Float32Array[], shape: number[]): Promise<void> {
+  const values = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  if (chunks.some((chunk) => chunk.some((value) => !Number.isFinite(value)))) {
+    throw new NumericalError('Samples', {
+      given: 'values that are not finite',
+      expected: 'finite latents or pixels',
+      remedy: 'The weights may be untrained or of another model; try more --diffusion-steps or a smaller --cfg.',
+    });
+  }
+  for (const chunk of chunks) {
+    values.set(chunk, at);
+    at += chunk.length;
+  }
+  if (path.endsWith('.npz')) {
+    const { writeNpz } = await import('../../io/npz');
+    const count = values.length / shape.reduce((product, side) => product * side, 1);
+    writeNpz(path, [['latents', { dtype: 'F32', shape: [count, ...shape], data: values }]]);
+  } else {
+    const { writeImageGrid } = await import('../../data/image-grid');
+    const pixels = Uint8Array.from(values, (x) => Math.round(255 * Math.min(1, Math.max(0, (x + 1) / 2))));
+    await writeImageGrid(path, pixels, { size: shape[0] });
+  }
+}
+
+/** `N`, or `N..M` for fewer steps as more tokens are known. */
+async function diffusionSteps(given: string | undefined): Promise<GenerateOptions['respacing']> {
+  if (given === undefined) return undefined;
+  const [first, last] = given.split('..').map((part) => integer('--diffusion-steps', part, 1, 1000));
+  if (last === undefined) return String(first);
+  const { fewerSteps } = await import('../../models/few-steps');
+  return fewerSteps(first, last);
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // said below
+  }
+  throw refusal('--config', text, 'a JSON object');
+}
+
+function integer(name: string, given: string, least: number, most: number): number {
+  const value = Number(given);
+  if (given.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw refusal(name, given, `a whole number from ${least} to ${most}`);
+}
+
+function decimal(name: string, given: string, least: number, most: number): number {
+  const value = Number(given);
+  if (given.trim() !== '' && value >= least && value <= most) return value;
+  throw refusal(name, given, `a number from ${least} to ${most}`);
+}
+
+function refusal(name: string, given: string, expected: string): InvalidInputError {
+  return new InvalidInputError(`Option ${name}`, { given, expected, remedy: 'See cer sample --help.' });
+}

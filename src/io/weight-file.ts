@@ -1,0 +1,64 @@
+import { type ByteSource, fileSource } from './byte-source';
+import { readNpy, readNpz } from './npz';
+import { readSafetensors } from './safetensors';
+import type { StoredTensor } from './tensor-record';
+import { type CheckpointValue, isTensor, readTorchCheckpoint, stateDicts } from './torch-checkpoint';
+import { readZip } from './zip-reader';
+
+/** A file of tensors of any format that is read here. */
+export interface WeightFile {
+  format: 'safetensors' | 'torch' | 'npz' | 'npy';
+  bytes: number;
+  /** All tensors by (dotted) name. */
+  tensors: Map<string, StoredTensor>;
+  /** The state dicts of a checkpoint by key, e.g. `model`, `model_ema`; one under the empty key for other formats. */
+  groups: Map<string, Map<string, StoredTensor>>;
+  /** Plain values beside the tensors: metadata, `epoch`, `args`. */
+  values: Record<string, unknown>;
+}
+
+/**
+ * Opens a file of tensors, told by its first bytes; nothing but headers is read.
+ * @throws FileFormatError for a damaged file or another format.
+ */
+export function openWeightFile(path: string): WeightFile {
+  const source = fileSource(path);
+  const { size: bytes } = source;
+  const start = String.fromCharCode(...source.read(0, Math.min(6, bytes)));
+  if (start.startsWith('PK')) return isNpz(source) ? single('npz', bytes, readNpz(source)) : torchFile(source);
+  if (start === '\x93NUMPY') return single('npy', bytes, new Map([['array', readNpy(source)]]));
+  if (start.startsWith('\x80') || /\.(pth?|ckpt)$/.test(path)) return torchFile(source);
+  const { tensors, metadata } = readSafetensors(source);
+  return single('safetensors', bytes, tensors, metadata);
+}
+
+function single(
+  format: WeightFile['format'],
+  bytes: number,
+  tensors: Map<string, StoredTensor>,
+  values: Record<string, unknown> = {},
+): WeightFile {
+  return { format, bytes, tensors, groups: new Map([['', tensors]]), values };
+}
+
+function isNpz(source: ByteSource): boolean {
+  return [...readZip(source).keys()].some((name) => name.endsWith('.npy'));
+}
+
+function torchFile(source: ByteSource): WeightFile {
+  const checkpoint = readTorchCheckpoint(source);
+  const { content, tensors } = checkpoint;
+  const values = plain(content) as Record<string, unknown> | undefined;
+  return { format: 'torch', bytes: source.size, tensors, groups: stateDicts(checkpoint), values: values ?? {} };
+}
+
+/** A checkpoint's content without its tensors, as JSON can hold it; undefined where nothing is left. */
+function plain(value: CheckpointValue): unknown {
+  if (isTensor(value)) return undefined;
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (Array.isArray(value)) return value.map((item) => plain(item) ?? null);
+  if (!(value instanceof Map)) return value;
+  const entries = [...value].map(([key, item]) => [key, plain(item)] as const).filter(([, item]) => item !== undefined);
+  return value.size > 0 && entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
