@@ -1,6 +1,14 @@
 import { Matrix } from 'ml-matrix';
 import { foldIn, type Key, normal } from '../runtime/random';
-import { exactTransport, type Gaussian, gaussianDistance, gaussianMap } from '../transport/core';
+import {
+  exactTransport,
+  type Gaussian,
+  gaussianDistance,
+  gaussianMap,
+  jkoStep,
+  type NumberArray,
+  type ParticleStepOptions,
+} from '../transport/core';
 
 /** Contraction factor of W2 to the target per exact JKO step on F = W2^2: 1 / (1 + 2 eta). */
 export function proximalRate(eta: number): number {
@@ -124,6 +132,25 @@ export function particleFlow(
     path.clouds.push(next);
   }
   return path;
+}
+
+/**
+ * Moves particles by Sinkhorn steps (Algorithm 1's update) and measures each cloud by exact transport: what entropy does to the
+ * rate and to where the flow ends.
+ */
+export function entropicFlow(
+  start: Float64Array,
+  target: Float64Array,
+  steps: number,
+  { dimension, ...options }: ParticleStepOptions & { dimension: number },
+): Float64Array {
+  const distances = new Float64Array(steps + 1);
+  let x: NumberArray = start;
+  for (let step = 0; step <= steps; step++) {
+    distances[step] = Math.sqrt(exactTransport({ x, y: target, dimension }).cost);
+    if (step < steps) x = jkoStep({ x, y: target, dimension }, options).points;
+  }
+  return distances;
 }
 
 /** A random Gaussian law of dimension d with a well-conditioned covariance. */

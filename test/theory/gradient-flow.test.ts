@@ -11,6 +11,7 @@ import { tailRate } from '../../src/theory/decay';
 import {
   anchorBias,
   bumps,
+  entropicFlow,
   eulerRate,
   type JointGaussian,
   jointEnergy,
@@ -97,6 +98,17 @@ describe('theory/gradient-flow (Proposition 2, Theorem 3)', () => {
       assert.ok(anchored.energies[step + 1] + spent <= anchored.energies[step] + 1e-12);
     }
     assert.ok(anchored.distances[6] > 0.2 * anchored.distances[0]); // held back by its anchors
+  });
+
+  it('Sinkhorn steps contract by rho at first and end at a floor that debiasing lowers', () => {
+    const start = normal(key(8), 120);
+    const target = bumps(key(9), 60, 3, 2);
+    const options = { dimension: 2, eta: 0.5, epsilon: { value: 0.1, relativeTo: 'mean' as const } };
+    const plain = entropicFlow(start, target, 12, options);
+    const debiased = entropicFlow(start, target, 12, { ...options, debiased: true });
+    assert.equal(plain[0], debiased[0]);
+    assert.ok(plain[12] > 0.1 * plain[0], `${plain[12]}`); // entropy shrinks the cloud towards barycentres
+    assert.ok(debiased[12] < 0.7 * plain[12], `${debiased[12]}`);
   });
 
   for (const seed of [0, 1, 2]) {
