@@ -9,8 +9,8 @@ table { border-collapse: collapse; margin: 1rem 0; font-size: 0.92rem; font-vari
 th, td { padding: 0.3rem 0.7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e3e3e3; }
 th { border-bottom: 2px solid #888; }
 caption { padding: 0.2rem 0; }
-.summary td:nth-child(2), .summary td:nth-child(3) { white-space: nowrap; }
-.remark { color: #555; font-size: 0.88rem; }
+.summary { width: 100%; } .summary tr:has(+ .remark) > td { border-bottom: none; }
+.remark { color: #555; font-size: 0.88rem; } .remark > td { padding-top: 0; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .holds { color: #00704f; } .fails { color: #b03a00; } .assumption-violated { color: #b03a00; }
 .undecided { color: #7a5c00; } .analogue { color: #00578a; }

@@ -82,10 +82,15 @@ export function leadParagraph(
 function summarySection(findings: readonly Finding[]): string {
   const rows = findings.flatMap(({ summary, notebook }) => summary.map((row) => ({ ...row, notebook })));
   if (rows.length === 0) return '';
-  const body = rows.map(
-    (row) =>
-      `<tr><td>${inline(row.claim)}${row.note ? `<div class="remark">${inline(row.note)}</div>` : ''}</td><td>${inline(withError(row))}</td><td>${inline(row.paper)}</td><td class="verdict ${row.verdict.replace(/ /g, '-')}">${row.verdict}</td><td>${row.notebook ? `<a href="#${row.notebook}">${escapeHtml(row.notebook)}</a>` : ''}</td></tr>`,
-  );
+  const body = rows.map((row) => {
+    const remark = row.note ? `<tr class="remark"><td colspan="5">${inline(row.note)}</td></tr>` : '';
+    const number = row.notebook?.split('-')[0] ?? '';
+    const link = row.notebook
+      ? `<a href="#${row.notebook}" title="${escapeHtml(row.notebook)}">${escapeHtml(number)}</a>`
+      : '';
+    const verdict = `<td class="verdict ${row.verdict.replace(/ /g, '-')}">${row.verdict}</td>`;
+    return `<tr><td>${inline(row.claim)}</td><td>${inline(withError(row))}</td><td>${inline(row.paper)}</td>${verdict}<td>${link}</td></tr>${remark}`;
+  });
   return `<h2>Summary</h2><table class="summary"><thead><tr><th>claim</th><th>ours</th><th>the paper</th><th>verdict</th><th>notebook</th></tr></thead><tbody>${body.join('\n')}</tbody></table>`;
 }
 

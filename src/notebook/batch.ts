@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { closest } from '../runtime/closest';
 import { InvalidInputError } from '../runtime/errors';
 import { notebookName } from './document';
@@ -24,8 +24,7 @@ export function findNotebooks(names: readonly string[] = []): string[] {
       const own = notebookName(path);
       return own === notebookName(name) || own.split('-')[0] === name || own.slice(own.indexOf('-') + 1) === name;
     });
-    if (found && !name.includes('/')) return found;
-    if (existsSync(name)) return name;
+    if (existsSync(name)) return resolve(name);
     if (found) return found;
     const near = closest(name, all.map(notebookName));
     throw new InvalidInputError('Notebook', {

@@ -39,7 +39,9 @@ export function tableHtml(columns: string[], cells: string[][], numeric: boolean
   const body = cells
     .map((row) => `<tr>${row.map((cell, at) => `<td ${align(at)}>${escapeHtml(cell)}</td>`).join('')}</tr>`)
     .join('\n');
-  const caption = title ? `<caption style="text-align:left;font-weight:600">${escapeHtml(title)}</caption>` : '';
+  const caption = title
+    ? `<caption style="text-align:left;white-space:nowrap;font-weight:600">${escapeHtml(title)}</caption>`
+    : '';
   return `<table class="cer-table">${caption}<thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`;
 }
 

@@ -1,0 +1,43 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { MissingDependencyError } from '../runtime/errors';
+import { jupyterEnvironment, projectRoot, requireJupyter } from './jupyter';
+
+/**
+ * Runs JupyterLab (else Notebook) on the project until it is closed, for this machine only and with Jupyter's token.
+ * The project folder is its root, so that figures can fetch plotly from the project's own packages.
+ * @returns Jupyter's exit status.
+ * @throws MissingDependencyError when there is neither JupyterLab nor Notebook.
+ */
+export async function openLab(extra: readonly string[]): Promise<number> {
+  const { jupyter, how } = requireJupyter();
+  const has = (program: string) => spawnSync(jupyter, [program, '--version'], { timeout: 60_000 }).status === 0;
+  const program = has('lab') ? 'lab' : has('notebook') ? 'notebook' : undefined;
+  if (!program) {
+    throw new MissingDependencyError('JupyterLab', {
+      given: `a Jupyter (${how}) with neither \`lab\` nor \`notebook\``,
+      expected: 'JupyterLab or Jupyter Notebook',
+      remedy: 'Run `pip install jupyterlab` in the same Python, or point CER_JUPYTER to another `jupyter`.',
+    });
+  }
+  const place =
+    program === 'lab' ? ['--LabApp.default_url=/lab/tree/notebooks'] : ['--NotebookApp.default_url=/tree/notebooks'];
+  console.log(`Opening Jupyter ${program === 'lab' ? 'Lab' : 'Notebook'}; Ctrl-C here closes it.`);
+  const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []; // as in a container; the token still guards it
+  const child = spawn(jupyter, [program, '--ip=127.0.0.1', ...place, ...asRoot, ...extra], {
+    cwd: projectRoot,
+    env: jupyterEnvironment(),
+    stdio: 'inherit',
+  });
+  const pass = () => {}; // Ctrl-C reaches Jupyter by itself, which asks before it stops
+  process.on('SIGINT', pass);
+  const end = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on('SIGTERM', end);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      process.off('SIGINT', pass);
+      process.off('SIGTERM', end);
+      resolve(code ?? 1);
+    });
+  });
+}

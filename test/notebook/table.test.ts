@@ -1,0 +1,87 @@
+import { strict as assert } from 'node:assert';
+import * as fc from 'fast-check';
+import { cellsOf, toCsv, toDataFrame } from '../../src/notebook/data-frame';
+import { formatCell, tableHtml, tableText } from '../../src/notebook/table';
+
+/** A reader of RFC 4180, written from the standard alone. */
+function parseCsv(text: string): string[][] {
+  const rows: string[][] = [[]];
+  let cell = '';
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i];
+    if (quoted) {
+      if (c === '"' && text[i + 1] === '"') cell += text[++i];
+      else if (c === '"') quoted = false;
+      else cell += c;
+    } else if (c === '"') quoted = true;
+    else if (c === ',' || c === '\n') {
+      rows.at(-1)!.push(cell);
+      cell = '';
+      if (c === '\n') rows.push([]);
+    } else cell += c;
+  }
+  rows.pop(); // after the last line break
+  return rows;
+}
+
+describe('notebook/table', () => {
+  it('writes numbers with the asked significant digits, whole ones in full', () => {
+    assert.deepEqual(
+      [
+        1234567,
+        -3,
+        0,
+        0.1 + 0.2,
+        12345.678,
+        1.23456e-7,
+        6.02214e23,
+        Number.NaN,
+        Number.POSITIVE_INFINITY,
+        null,
+        true,
+      ].map((value) => formatCell(value, 4)),
+      ['1234567', '-3', '0', '0.3', '12350', '1.235e-7', '6.022e+23', 'NaN', '∞', '', 'true'],
+    );
+  });
+
+  it('keeps every column that occurs, in order, with nothing where a row has none', () => {
+    const frame = toDataFrame([{ a: 1 }, { b: 'x', a: 2 }, { c: [1, 2] }]);
+    assert.deepEqual(frame.columns, ['a', 'b', 'c']);
+    assert.deepEqual(cellsOf(frame), [
+      [1, null, null],
+      [2, 'x', null],
+      [null, null, '[1,2]'],
+    ]);
+    assert.equal(toDataFrame(frame), frame);
+    assert.throws(() => toDataFrame([]), /no rows.*one object per row/);
+  });
+
+  it('is CSV that a reader of the standard reads back, whatever the cells hold', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', ' ', ',', '"', '\n', 'é', '1', ';') });
+    const row = fc.record({
+      name: text,
+      value: fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true })),
+    });
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 5 }), (rows) => {
+        const read = parseCsv(toCsv(toDataFrame(rows)));
+        assert.deepEqual(read[0], ['name', 'value']);
+        // a lone trailing empty line is what CSV cannot tell from the end of the file: names are never the only column
+        assert.deepEqual(
+          read.slice(1),
+          rows.map(({ name, value }) => [name, String(value)]),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('escapes HTML and right-aligns numbers', () => {
+    const html = tableHtml(['<a>', 'n'], [['<script>', '1']], [false, true], 'T & U');
+    assert.ok(html.includes('&lt;script&gt;') && html.includes('&lt;a&gt;') && html.includes('T &amp; U'));
+    assert.ok(!html.includes('<script>'));
+    assert.match(html, /<td style="text-align:right">1</);
+    assert.equal(tableText(['x', 'long'], [['1', 'b']], [true, false]), 'x  long\n-  ----\n1  b');
+  });
+});
