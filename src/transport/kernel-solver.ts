@@ -43,6 +43,8 @@ class KernelSolve {
   private known: boolean;
   private readonly used = new Set<string>();
   private readonly absorptions = { source: 0, target: 0 };
+  private setupMs = 0;
+  private readonly began = performance.now();
   private readonly mass: number;
   private rowSide!: Side;
   private columnSide!: Side;
@@ -121,7 +123,7 @@ class KernelSolve {
     const { symmetric } = this.settings;
     const { n, m } = problem;
     this.used.add('kernel scaling');
-    space.build(problem, epsilon, this.g, symmetric ? this.g : undefined, false);
+    this.build(symmetric ? this.g : undefined, false);
     const { f0, g0 } = space.references(n, m);
     this.shifts('rowShift', this.rowSide, f0);
     this.shifts('columnShift', this.columnSide, g0);
@@ -196,7 +198,7 @@ class KernelSolve {
     const { pointer, kernels, stride, threads } = space;
     const { n, m } = problem;
     this.used.add('log domain');
-    space.build(problem, epsilon, this.g, undefined, true);
+    this.build(undefined, true);
     const { f0, g0 } = space.references(n, m);
     this.shifts('rowShift', this.rowSide, f0);
     this.shifts('columnShift', this.columnSide, g0);
@@ -236,6 +238,12 @@ class KernelSolve {
         return outcome ?? (repaired ? 'repaired' : 'absorb');
       }
     }
+  }
+
+  private build(f: Float64Array | undefined, logForm: boolean): void {
+    const began = performance.now();
+    this.space.build(this.problem, this.epsilon, this.g, f, logForm);
+    this.setupMs += performance.now() - began;
   }
 
   /** Counts an iteration, records its error, and says when to stop. */

@@ -40,6 +40,8 @@ export class SinkhornResult {
   readonly method: string;
   /** How often scalings were absorbed into the source and the target potential. */
   readonly absorptions: Solution['absorptions'];
+  /** Milliseconds for the matrix and for everything else. */
+  readonly timings: Solution['timings'];
   private sums?: PlanSums;
   private entries?: Float64Array;
 
@@ -59,6 +61,7 @@ export class SinkhornResult {
     this.remedy = REMEDIES[solution.status];
     this.method = solution.method;
     this.absorptions = solution.absorptions;
+    this.timings = solution.timings;
   }
 
   get converged(): boolean {

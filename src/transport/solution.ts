@@ -22,6 +22,8 @@ export interface Solution {
   method: string;
   /** How often a scaling that grew too large was absorbed into each potential (never in the log domain). */
   absorptions: { source: number; target: number };
+  /** Milliseconds spent on the matrix of costs or kernel values (all builds together), and on everything else. */
+  timings: { setup: number; iterations: number };
 }
 
 /** An engine solves a validated problem with resolved settings. */
