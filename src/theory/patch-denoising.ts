@@ -143,10 +143,13 @@ export function gradientEnergy({ onToken, onCondition, noise, signal }: LinearCo
   return fromNoise + fromCondition.mmul(second).mmul(fromCondition.transpose()).trace();
 }
 
-/** Simulated chain: squared norms of the control term `[steps + 1][samples]`, and the conditions `[steps + 1]` of `[D, samples]`. */
+/** A simulated chain, everything per step 0 .. steps. */
 export interface SimulatedDenoising {
+  /** Squared norms of the control term, `[samples]`. */
   energies: Float64Array[];
+  /** Conditions `[D, samples]` and the tokens `[d, samples]` denoised from them. */
   conditions: Matrix[];
+  tokens: Matrix[];
 }
 
 /** Runs the iteration on `samples` independent chains: a patch is denoised, its noised version asked for the gradient. */
@@ -159,13 +162,14 @@ export function simulateDenoising(
   const control = linearControl(joint, alphaBar);
   const draw = (name: string, covariance: Matrix) => gaussianMatrix(foldIn(source, name), covariance, samples);
   let conditions = draw('start', start.covariance).addColumnVector(start.mean);
-  const result: SimulatedDenoising = { energies: [], conditions: [] };
+  const result: SimulatedDenoising = { energies: [], conditions: [], tokens: [] };
   for (let k = 0; k <= steps; k++) {
     const tokens = Matrix.add(joint.decode.mmul(conditions), draw(`token ${k}`, joint.tokenNoise));
     const noise = draw(`noise ${k}`, Matrix.eye(tokens.rows)).mul(Math.sqrt(1 - alphaBar));
     const noised = Matrix.add(Matrix.mul(tokens, Math.sqrt(alphaBar)), noise);
     const gradient = Matrix.add(control.onToken.mmul(noised), control.onCondition.mmul(conditions));
     result.conditions.push(conditions);
+    result.tokens.push(tokens);
     result.energies.push(Float64Array.from(Matrix.pow(gradient, 2).sum('column')));
     conditions = Matrix.add(joint.encode.mmul(tokens), draw(`condition ${k}`, joint.conditionNoise));
   }
