@@ -82,10 +82,14 @@ export function gelu<T extends tf.Tensor>(x: T): T {
  */
 export function takeRows(x: tf.Tensor2D, indices: tf.Tensor1D, inverse?: tf.Tensor1D): tf.Tensor2D {
   if (!inverse) return tf.gather(x, indices);
-  return tf.customGrad((given) => ({
-    value: tf.gather(given as tf.Tensor2D, indices),
-    gradFunc: (dy: tf.Tensor) => tf.gather(tf.concat([dy, tf.zeros([1, dy.shape[1] as number])], 0), inverse),
-  }))(x) as tf.Tensor2D;
+  return tf.customGrad((given, save) => {
+    (save as tf.GradSaveFunc)([inverse]); // kept for the backward pass, wherever it was made
+    return {
+      value: tf.gather(given as tf.Tensor2D, indices),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) =>
+        tf.gather(tf.concat([dy, tf.zeros([1, dy.shape[1] as number])], 0), saved[0] as tf.Tensor1D),
+    };
+  })(x) as tf.Tensor2D;
 }
 
 /** Where the rows of a shorter list belong in a longer one; see `fillRows`. All int32. */
@@ -100,10 +104,16 @@ export interface Placement {
 
 /** Spreads `rows` `[k, width]` over n places and puts `fill` `[1, width]` everywhere else: `[n, width]`. */
 export function fillRows(rows: tf.Tensor2D, fill: tf.Tensor2D, { kept, filled, source }: Placement): tf.Tensor2D {
-  return tf.customGrad((a, b) => ({
-    value: tf.gather(tf.concat([a as tf.Tensor2D, b as tf.Tensor2D], 0), source),
-    gradFunc: (dy: tf.Tensor) => [tf.gather(dy, kept), tf.gather(dy, filled).sum(0, true)],
-  }))(rows, fill) as tf.Tensor2D;
+  return tf.customGrad((a, b, save) => {
+    (save as tf.GradSaveFunc)([kept, filled]);
+    return {
+      value: tf.gather(tf.concat([a as tf.Tensor2D, b as tf.Tensor2D], 0), source),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => [
+        tf.gather(dy, saved[0] as tf.Tensor1D),
+        tf.gather(dy, saved[1] as tf.Tensor1D).sum(0, true),
+      ],
+    };
+  })(rows, fill) as tf.Tensor2D;
 }
 
 /** Rows of a table `[count, width]` for labels `[n]` (int32); a product with indicator rows, so that it has a gradient. */
