@@ -93,6 +93,7 @@ class KernelSolve {
       status,
       method,
       absorptions: this.absorptions,
+      timings: { setup: this.setupMs, iterations: performance.now() - this.began - this.setupMs },
     };
   }
 
