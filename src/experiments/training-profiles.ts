@@ -62,7 +62,7 @@ const SHARED = {
   normEpsilon: 1e-6,
   samplingSteps: '25',
 };
-const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 4 };
+const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 2 };
 
 const budget = (fields: Partial<Budget> & Pick<Budget, 'steps' | 'batch' | 'rate'>): Budget => ({
   warmup: Math.ceil(fields.steps / 20),

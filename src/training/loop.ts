@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { Parameters } from '../models/parameters';
@@ -153,6 +153,8 @@ function openFolder(out: string, resume: boolean) {
   mkdirSync(out, { recursive: true });
   const files = { checkpoint: join(out, 'checkpoint.safetensors'), log: join(out, 'log.jsonl') };
   if (!resume) for (const file of Object.values(files)) rmSync(file, { force: true });
+  // What a killed run left half-written; the file itself is whole.
+  for (const name of readdirSync(out)) if (name.endsWith('.partial')) rmSync(join(out, name), { force: true });
   return files;
 }
 

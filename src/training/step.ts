@@ -108,9 +108,9 @@ export function valueAndGradients(
   batch: Batch,
 ): { value: number; gradients: Parameters } {
   const names = [...parameters.keys()];
-  const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) =>
-    loss(new Map(weights.map((w, i) => [names[i], w])), batch),
-  )([...parameters.values()]);
+  const weights = [...parameters.values()];
+  // Through the engine: tf.valueAndGrads refuses weights that the loss does not use.
+  const { value, grads } = tf.engine().gradients(() => loss(parameters, batch), weights, undefined, true);
   const number = value.dataSync()[0];
   value.dispose();
   return {
