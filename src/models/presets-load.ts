@@ -39,7 +39,8 @@ export function openModel(path: string, options: OpenModelOptions = {}): OpenMod
   const completed = options.config ? withFields(spec, options.config) : spec;
   if (completed.family === 'vae') dropTrainingParts(tensors, shapes);
   requireFit(`Weights in ${path}`, shapes, completed);
-  return { spec: completed, origin, key, tensors };
+  const replaced = options.config ? `, with ${Object.keys(options.config).join(', ')} replaced` : '';
+  return { spec: completed, origin: `${origin}${replaced}`, key, tensors };
 }
 
 function chooseGroup(path: string, { groups }: WeightFile, key: string | undefined) {

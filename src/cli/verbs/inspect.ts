@@ -80,7 +80,8 @@ function describe({ file, format, bytes, parameters, groups, tensors, values }: 
   const lines = tensors.map(
     ({ name, dtype, shape }) => `${name.padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(', ')}]`,
   );
-  const fits = groups.map(({ key, parameters: count, preset, nearest }) => {
+  const isModel = format === 'safetensors' || format === 'torch';
+  const fits = (isModel ? groups : []).map(({ key, parameters: count, preset, nearest }) => {
     const fit = preset ? `fits the preset ${preset}` : 'fits no preset';
     const near = !preset && nearest.differences < tensors.length ? ` (nearest: ${nearest.preset})` : '';
     return `${key === '' ? 'weights' : key}: ${count.toLocaleString('en')} parameters, ${fit}${near}`;

@@ -42,7 +42,7 @@ export function register(program: Command): void {
     .option('--cfg <scale>', 'classifier-free guidance, 1 = none', '1')
     .option('--cfg-schedule <kind>', 'linear or constant', 'linear')
     .option('--steps <n>', 'generation steps of MAR (default 64, or one per token)')
-    .option('--diffusion-steps <n>', 'steps per token, or N..M for fewer as more tokens are known')
+    .option('--diffusion-steps <n>', 'steps per token: N, ddimN, or N..M for fewer as more tokens are known')
     .option('--ddim', 'deterministic DDIM instead of ancestral sampling')
     .option('--temperature <t>', 'scale of the noise of each step', '1')
     .option('--dry-run', 'check files, names and options, say what would be done, and stop')
@@ -185,9 +185,9 @@ async function writeResult(path: string, chunks: Float32Array[], shape: number[]
   }
 }
 
-/** `N`, or `N..M` for fewer steps as more tokens are known. */
+/** `N`, `ddimN` (see `spaceTimesteps`), or `N..M` for fewer steps as more tokens are known. */
 async function diffusionSteps(given: string | undefined): Promise<GenerateOptions['respacing']> {
-  if (given === undefined) return undefined;
+  if (given === undefined || /^ddim\d+$/.test(given)) return given;
   const [first, last] = given.split('..').map((part) => integer('--diffusion-steps', part, 1, 1000));
   if (last === undefined) return String(first);
   const { fewerSteps } = await import('../../models/few-steps');

@@ -1,0 +1,138 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import sharp from 'sharp';
+import * as verb from '../../src/cli/verbs/sample';
+import { readNpz } from '../../src/io/npz';
+import { saveParameters } from '../../src/io/parameters';
+import { causalArConfig, initCausalAr } from '../../src/models/causal-ar';
+import { cdmConfig, initCdm } from '../../src/models/cdm';
+import { initMar, marConfig } from '../../src/models/mar';
+import { initVae } from '../../src/models/vae';
+import { useBackend } from '../../src/runtime/backend';
+import { key } from '../../src/runtime/random';
+import { runVerb } from './run-verb';
+
+const REFERENCE = join(__dirname, '../../data/reference/mar');
+const FITTED = join(REFERENCE, 'mar_small_fitted.pth');
+/** What `mar_small_fitted.weights.json` says of its sizes. */
+const FIELDS = JSON.stringify({
+  ...{ imageSize: 64, vaeStride: 8, classes: 10, bufferSize: 8, headDepth: 3, headWidth: 64, samplingSteps: 'ddim20' },
+  ...{ encoderWidth: 64, encoderDepth: 1, encoderHeads: 4, decoderWidth: 64, decoderDepth: 1, decoderHeads: 4 },
+});
+const REFERENCE_MODEL = ['--weights', FITTED, '--preset', 'mar-b', '--config', FIELDS];
+const tiny = { imageSize: 16, vaeStride: 8, latentChannels: 4, classes: 3, samplingSteps: '4' };
+
+describe('cli/sample', () => {
+  let folder: string;
+  const path = (name: string) => join(folder, name);
+  before(async () => {
+    await useBackend();
+    folder = mkdtempSync(join(tmpdir(), 'cer-sample-'));
+    const head = { headDepth: 1, headWidth: 16 };
+    const mar = marConfig({
+      ...{ ...tiny, ...head, encoderWidth: 16, encoderDepth: 1, encoderHeads: 2, bufferSize: 2 },
+      ...{ decoderWidth: 16, decoderDepth: 1, decoderHeads: 2 },
+    });
+    const ar = causalArConfig({ ...tiny, ...head, width: 16, depth: 1, heads: 2 });
+    const cdm = cdmConfig({ ...tiny, width: 16, depth: 1, heads: 2 });
+    const small = { imageChannels: 3, width: 8, multipliers: [1, 1, 1, 1], blocks: 1, resolution: 16, groups: 4 };
+    const vae = {
+      ...small,
+      encoderAttention: [],
+      decoderAttention: [],
+      bottleneck: 4,
+      latentChannels: 4,
+      latentScale: 1,
+    };
+    for (const [model, config, weights] of [
+      ['mar', mar, initMar(mar, key(1))],
+      ['ar', ar, initCausalAr(ar, key(1))],
+      ['cdm', cdm, initCdm(cdm, key(1))],
+      ['vae', vae, initVae(vae, key(1))],
+    ] as const) {
+      saveParameters(path(`${model}.safetensors`), weights, { model, config: JSON.stringify(config) });
+      tf.dispose([...weights.values()]);
+    }
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('generates with reference weights: order-one latents, the same for the same seed, classes and guidance matter', async () => {
+    const sample = async (...extra: string[]) => {
+      const out = path('latents.npz');
+      await runVerb(verb, 'sample', ...REFERENCE_MODEL, '--steps', '3', '--count', '1', '--out', out, ...extra);
+      const { shape, data } = readNpz(out).get('latents')!;
+      assert.deepEqual(shape, [1, 8, 8, 16]);
+      // These weights were fitted to order-one values for this respacing; others start at the step that amplifies most.
+      const size = Math.max(...Array.from(data as Float32Array, Math.abs));
+      if (extra.length <= 4) assert.ok(size > 0.5 && size < 50, `largest latent ${size}`);
+      return Buffer.from(data.buffer).toString('base64');
+    };
+    const chosen = ['--key', 'model', '--class', '3'];
+    const base = await sample(...chosen);
+    const others = [
+      await sample('--key', 'model', '--class', '4'),
+      await sample('--key', 'model'),
+      await sample(...chosen, '--diffusion-steps', '8..3'),
+      await sample(...chosen, '--diffusion-steps', 'ddim10', '--ddim'),
+      await sample(...chosen, '--cfg', '3'),
+      await sample(...chosen, '--seed', '1'),
+    ];
+    assert.equal(new Set([base, ...others]).size, 7);
+    assert.equal(await sample(...chosen), base);
+  });
+
+  for (const model of ['mar', 'ar', 'cdm']) {
+    it(`writes a PNG grid with a tiny ${model} that says its own configuration`, async () => {
+      const before = tf.memory().numTensors;
+      const out = path(`${model}.png`);
+      const args = ['--weights', path(`${model}.safetensors`), '--vae', path('vae.safetensors'), '--class', '0,2'];
+      const said = await runVerb(verb, 'sample', ...args, '--count', '3', '--batch', '2', '--cfg', '1.5', '--out', out);
+      assert.match(said, /configuration in the file; every weight is there/);
+      const { width, height, format } = await sharp(readFileSync(out)).metadata();
+      // two columns and two rows of 16 pixels with a gap of 2
+      assert.deepEqual([width, height, format], [34, 34, 'png']);
+      assert.equal(tf.memory().numTensors, before);
+    });
+  }
+
+  it('a dry run checks everything and writes nothing', async () => {
+    const out = path('never.npz');
+    const report = JSON.parse(
+      await runVerb(verb, 'sample', ...REFERENCE_MODEL, '--dry-run', '--json', '--out', out, '--count', '7'),
+    );
+    assert.deepEqual([report.family, report.key, report.tokens, report.count], ['mar', 'model_ema', 64, 7]);
+    assert.ok(!existsSync(out));
+  });
+
+  it('names all missing, unexpected and misshapen weights at once, with exit code 2', () => {
+    const bin = join(__dirname, '../../bin/cer.cjs');
+    const args = ['sample', '--weights', path('ar.safetensors'), '--preset', 'ar-small', '--out', 'x.npz'];
+    const { status, stderr } = spawnSync('node', [bin, ...args], { encoding: 'utf8' });
+    assert.equal(status, 2);
+    assert.match(stderr, /missing \(blocks\.1\.norm1\.weight, .*blocks\.3\.mlp\.fc2\.bias/);
+    assert.match(stderr, /of another shape \(.*fake_latent: \[1,16\] instead of \[1,64\]/);
+  }).timeout(30000);
+
+  const wrong: [what: string, args: string[], message: RegExp][] = [
+    ['a PNG without an autoencoder', ['--out', 'x.png'], /--vae/],
+    ['another ending', ['--out', 'x.jpg'], /\.png or \.npz/],
+    ['a class that there is not', ['--out', 'x.npz', '--class', '10'], /from 0 to 9/],
+    ['guidance without a class', ['--out', 'x.npz', '--cfg', '2'], /--class/],
+    ['more steps than tokens', ['--out', 'x.npz', '--steps', '65'], /from 1 to 64/],
+    ['a count that is not one', ['--out', 'x.npz', '--count', 'many'], /"?many/],
+    ['a key that there is not', ['--out', 'x.npz', '--key', 'ema'], /model, model_ema/],
+    ['an autoencoder that is none', ['--out', 'x.png', '--vae', FITTED], /no preset that fits/],
+  ];
+  for (const [what, args, message] of wrong) {
+    it(`refuses ${what}`, async () => {
+      await assert.rejects(runVerb(verb, 'sample', ...REFERENCE_MODEL, ...args), {
+        name: 'InvalidInputError',
+        message,
+      });
+    });
+  }
+});
