@@ -20,6 +20,8 @@ export interface ImageFolderOptions {
   strict?: boolean;
   /** Convert grey and CMYK images to RGB instead of skipping them. Default false. */
   convert?: boolean;
+  /** Take a folder without sub-folders as one class. Default false: it is an error. */
+  flat?: boolean;
   /** Images with more pixels are not decoded (decompression bombs). Default 100 million. */
   largestPixels?: number;
   /** Called after each file. */
@@ -45,7 +47,7 @@ const IN_FLIGHT = 4;
  */
 export async function loadImageFolder(root: string, options: ImageFolderOptions = {}): Promise<LoadedFolder> {
   const { size = 32, strict = false, onProgress } = options;
-  const classNames = classFolders(root);
+  const classNames = classFolders(root, options.flat ?? false);
   const files = classNames.flatMap((name, label) => {
     const inside = visible(join(root, name)).filter((file) => statSync(join(root, name, file)).isFile());
     if (inside.length === 0) throw emptyClass(root, name, 'an empty folder');
@@ -112,11 +114,12 @@ export async function decodeImage(
   }
 }
 
-function classFolders(root: string): string[] {
+function classFolders(root: string, flat: boolean): string[] {
   let names: string[] = [];
   let given = 'no such folder';
   try {
     names = visible(root).filter((name) => statSync(join(root, name)).isDirectory());
+    if (flat && names.length === 0) return ['.'];
     given = 'a folder without sub-folders';
   } catch {
     // not a folder: reported below

@@ -105,6 +105,13 @@ describe('data/image-folder', () => {
     await assert.rejects(loadImageFolder(root), /only unusable files \(b\/notes.txt: unreadable/);
   });
 
+  it('takes a folder without sub-folders as one class where asked to', async () => {
+    await put('one.png', plain(20, 20).png());
+    await assert.rejects(loadImageFolder(root, { size: 16 }), /without sub-folders/);
+    const { dataset } = await loadImageFolder(root, { size: 16, flat: true });
+    assert.deepEqual([dataset.count, dataset.classNames.length], [1, 1]);
+  });
+
   it('does not depend on the order in which files finish decoding', async () => {
     for (let i = 0; i < 12; i++)
       await put(`c/${String(i).padStart(2, '0')}.png`, plain(i % 2 ? 33 : 400, 40, { r: 20 * i, g: 0, b: 0 }).png());
