@@ -10,6 +10,7 @@ import {
   simulateLinearGaussian,
   stationaryCovariance,
 } from '../../src/theory/inconsistency';
+import { matchLaws } from '../../src/theory/law-matching';
 import { predictiveSubspace } from '../../src/theory/predictive-subspace';
 import { principalTrajectories } from '../../src/theory/trajectories';
 
@@ -102,6 +103,15 @@ describe('theory/inconsistency (Lemma 6)', () => {
     );
     const few = { data: conditions.data.subarray(0, 20 * 18), samples: 20, steps: 3, width: 6 };
     assert.throws(() => measureInconsistency(few, tokens), InvalidInputError);
+  });
+
+  it('matching the laws empties the outside of I* but does not find the own ideal part of each condition', () => {
+    const { conditions, tokens } = simulateLinearGaussian(randomLinearGaussian(key(6)), 500, key(7));
+    const [before, half, after] = matchLaws(conditions, tokens, 0, [0, 0.5, 1], 1);
+    near(before.outside, before.toOwnIdeal, 1e-9); // nothing has moved: both are the energy of eta
+    near(half.outside, before.outside / 4, 1e-6); // linear on the way, so quadratic in energy
+    near(after.outside, 0, 1e-6);
+    assert.ok(after.toOwnIdeal > 0.05 * before.toOwnIdeal && after.toOwnIdeal < before.toOwnIdeal);
   });
 
   it('principal directions keep the variance that lies in them', () => {
