@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
-import { posteriorGradient } from './condition-error';
+import { posteriorGradients } from './condition-error';
 import { randomMixture } from './example-mixtures';
 import {
   diffuse,
@@ -125,14 +125,14 @@ export function controlErrors(mixture: GaussianMixture, count: number, source: K
     const x = row(points, n, mixture.dimension);
     const at = evaluate(mixture, x);
     const mean = new Float64Array(mixture.dimension);
+    const truths = posteriorGradients(mixture, x);
     for (let c = 0; c < mixture.classes; c++) {
       const found = recoverControl(
         scales.map((w) => guidedScore(at, c, w)),
         scales,
       );
       const size = 1 + Math.sqrt(squaredNorm(found.control));
-      const truth = posteriorGradient(mixture, c, x);
-      worst.recovery = Math.max(worst.recovery, Math.sqrt(squaredDistance(found.control, truth)) / size);
+      worst.recovery = Math.max(worst.recovery, Math.sqrt(squaredDistance(found.control, truths[c])) / size);
       worst.residual = Math.max(worst.residual, found.residual / size);
       const share = Math.exp(at.classLogPosterior[c]);
       for (let i = 0; i < mean.length; i++) mean[i] += share * found.control[i];
