@@ -7,7 +7,10 @@ const multiplyAdd = (a: number, b: number, c: number) => f32(a * b + c);
 /** Sinusoidal features of original step numbers `[rows]`: cosines then sines, frequencies 1 .. 1e-4, `[rows, count]`. */
 export function timestepFeatures(steps: tf.Tensor1D, count = 256): tf.Tensor2D {
   const half = count / 2;
-  const angles = steps.cast('float32').expandDims(1).mul(tf.tensor2d(frequencies(half), [1, half]));
+  const angles = steps
+    .cast('float32')
+    .expandDims(1)
+    .mul(tf.tensor2d(frequencies(half), [1, half]));
   return tf.concat([angles.cos(), angles.sin()], 1) as tf.Tensor2D;
 }
 

@@ -78,7 +78,7 @@ describe('mar sampling', () => {
   });
 
   it('a hook steers, and one of the wrong shape is refused', async () => {
-    const moved = await sample({ conditionHook: ({ conditions }) => conditions.add(tf.scalar(1)) });
+    const moved = await sample({ conditionHook: ({ conditions }) => conditions.add(1) as tf.Tensor2D });
     assert.ok(
       moved
         .sub(await sample())
