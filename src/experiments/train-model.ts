@@ -64,6 +64,7 @@ export async function trainModel(
   const { out = CHECKPOINTS, seed = 0, resume, signal, onProgress, onText } = options;
   const { steps, batch, rate, warmup, ...update } = profile.budgets[model];
   const data = splits.train;
+  const commit = currentCommit(); // of the code that runs, whatever happens to the files meanwhile
   const source = foldIn(key(seed), model);
   const plan = await planOf(model, profile, data, source, batch, { out, cache: options.cache, onText });
   const convolutional = model === 'vae' || model === 'classifier';
@@ -83,7 +84,7 @@ export async function trainModel(
     model,
     command: options.command ?? `cer train --model ${model} --profile ${profile.name}`,
     seed,
-    commit: currentCommit(),
+    commit,
     date: new Date().toISOString().slice(0, 10),
     backend: `${backendInUse()?.name}, Node ${process.versions.node}`,
     profile: profile.name,
