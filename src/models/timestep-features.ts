@@ -28,7 +28,7 @@ function frequencies(half: number): Float32Array {
 function exponential(x: number): number {
   const q = Math.round(f32(x * f32(Math.LOG2E)));
   const s = multiplyAdd(q, -f32(1.428606765330187e-6), multiplyAdd(q, -f32(0.693145751953125), x));
-  const coefficients = [1.98527617612853646e-4, 1.39304355252534151e-3, 8.33336077630519867e-3, 0.0416664853692054749];
-  const polynomial = [...coefficients, 0.16666667163372039, 0.5].reduce((sum, c) => multiplyAdd(sum, s, f32(c)), 0);
+  const coefficients = [1.9852761761285365e-4, 1.3930435525253415e-3, 8.333360776305199e-3, 0.041666485369205475];
+  const polynomial = [...coefficients, 0.1666666716337204, 0.5].reduce((sum, c) => multiplyAdd(sum, s, f32(c)), 0);
   return f32(f32(1 + multiplyAdd(f32(s * s), polynomial, s)) * 2 ** q);
 }

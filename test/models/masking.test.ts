@@ -90,9 +90,10 @@ describe('masking', () => {
     const slope = (truncatedCdf(law, 0.8 + step) - truncatedCdf(law, 0.8 - step)) / (2 * step);
     assert.ok(Math.abs(slope / truncatedPdf(law, 0.8) - 1) < 1e-8);
     assert.equal(truncatedPdf(law, 0.5), 0);
-    // Far from the mean only a continued fraction keeps its digits: a law cut 6 standard deviations away.
-    const far = { mean: 0, std: 1, low: 6, high: 7 };
-    assert.ok(Math.abs(truncatedCdf(far, truncatedQuantile(far, 0.3)) - 0.3) < 1e-9);
+    // Far out, where 1 - Phi has lost its digits: upper tails of the normal law at 6, 6.5 and 7 from tables.
+    const [at6, between, at7] = [9.865876450376946e-10, 4.016000583859118e-11, 1.279812543885835e-12];
+    const far = truncatedCdf({ mean: 0, std: 1, low: 6, high: 7 }, 6.5);
+    assert.ok(Math.abs(far / ((at6 - between) / (at6 - at7)) - 1) < 1e-12, `${far}`);
     const ratios = Array.from({ length: 2000 }, (_, i) => drawMaskRatio(key(i), 0.7));
     const mean = ratios.reduce((sum, r) => sum + r, 0) / ratios.length;
     // mean and standard deviation from the recorded law; four standard errors
