@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../io/atomic-file';
 import { BatchDisplay, executeBatch, findNotebooks, type Job } from '../notebook/batch';
-import { codeHash, notebookName, readNotebook } from '../notebook/document';
+import { notebookName, readNotebook } from '../notebook/document';
 import type { Outcome } from '../notebook/execute';
 import { projectRoot, requireJupyter } from '../notebook/jupyter';
 import { type Finding, forgetFindings, readFindings } from './findings';
-import { projectFingerprint } from './fingerprint';
+import { notebookFingerprints } from './fingerprint';
 import { writeReport } from './report';
 
 export interface ReproduceOptions {
@@ -65,15 +64,18 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
     const { trainAll } = require('./train-all') as { trainAll(profile: string): Promise<unknown> };
     await trainAll(profile);
   }
-  const project = projectFingerprint(projectRoot, profile);
+  const fingerprint = notebookFingerprints(projectRoot, profile);
   const display = new BatchDisplay(stream);
   const ended = new Map<string, NotebookResult>();
+  const fingerprints = new Map<string, string>();
   const jobs: Job[] = [];
   for (const source of sources) {
     const name = notebookName(source);
     const state = readState(results, name);
+    const current = fingerprint(readNotebook(source));
+    fingerprints.set(name, current);
     const target = join(results, 'notebooks', `${name}.ipynb`);
-    if (state?.fingerprint === fingerprint(source, project) && existsSync(target)) {
+    if (state?.fingerprint === current && existsSync(target)) {
       ended.set(name, { notebook: name, status: 'reused', seconds: state.seconds, cells: state.cells });
       display.line(`reused  ${name}  finished before, nothing changed since`);
     } else jobs.push({ source, target, environment: { CER_RESULTS: results, CER_NOTEBOOK: name } });
@@ -86,7 +88,7 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
       const name = notebookName(source);
       ended.set(name, describe(name, outcome));
       if (outcome.status === 'done') {
-        const state: State = { fingerprint: fingerprint(source, project), seconds: outcome.seconds, cells: outcome.of };
+        const state: State = { fingerprint: fingerprints.get(name)!, seconds: outcome.seconds, cells: outcome.of };
         writeJson(stateFile(results, name), state);
       }
     },
@@ -118,13 +120,6 @@ function discard(results: string, name: string): void {
   rmSync(stateFile(results, name), { force: true });
   rmSync(join(results, 'notebooks', `${name}.ipynb`), { force: true });
   forgetFindings(results, name);
-}
-
-function fingerprint(source: string, project: string): string {
-  return createHash('sha256')
-    .update(project)
-    .update(codeHash(readNotebook(source)))
-    .digest('hex');
 }
 
 function stateFile(results: string, name: string): string {
