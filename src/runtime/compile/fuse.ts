@@ -1,5 +1,136 @@
-import type { Graph, Value } from './graph';
+import { type Graph, reachable, sizeOf, type Value } from './graph';
+import { reshapeValue, uniform } from './lazy';
 
-export function fuse(_graph: Graph, outputs: { name: string; value: Value }[]): { name: string; value: Value }[] {
-  return outputs;
+interface Output {
+  name: string;
+  value: Value;
+}
+
+/**
+ * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape)
+ * becomes part of it, and the second half of a layer norm becomes one node.
+ */
+export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
+  const uses = countUses(outputs.map(({ value }) => value));
+  const renewed = new Map<Value, Value>();
+  const renew = (value: Value): Value => renewed.get(value) ?? value;
+  for (const node of reachable(outputs.map(({ value }) => value))) {
+    const [only] = node.outputs;
+    const fused = withBias(graph, only, uses, renew) ?? layerNorm(graph, only, renewed, renew);
+    if (fused) {
+      renewed.set(only, fused);
+      continue;
+    }
+    if (node.inputs.every((input) => input === undefined || renew(input) === input)) continue;
+    const inputs = node.inputs.map((input) => input && renew(input));
+    const made = graph.nodes(node.op, inputs, node.outputs, node.attributes);
+    node.outputs.forEach((output, i) => {
+      renewed.set(output, made[i]);
+    });
+  }
+  return outputs.map(({ name, value }) => ({ name, value: renew(value) }));
+}
+
+function countUses(outputs: readonly Value[]): Map<Value, number> {
+  const uses = new Map<Value, number>();
+  const use = (value: Value | undefined) => value && uses.set(value, (uses.get(value) ?? 0) + 1);
+  outputs.forEach(use);
+  for (const node of reachable(outputs)) node.inputs.forEach(use);
+  return uses;
+}
+
+type Renew = (value: Value) => Value;
+
+/** `product + bias`, with one bias per column: the third argument of Gemm. */
+function withBias(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
+  if (sum.node?.op !== 'Add') return undefined;
+  const operands = sum.node.inputs as readonly Value[];
+  for (const [i, term] of operands.entries()) {
+    const reshaped = term.node?.op === 'Reshape' && uses.get(term) === 1;
+    const product = reshaped ? term.node!.inputs[0]! : term;
+    const bias = operands[1 - i];
+    const columns = product.shape[1];
+    const plain = product.node?.op === 'MatMul' || (product.node?.op === 'Gemm' && product.node.inputs.length === 2);
+    const fits =
+      plain &&
+      product.shape.length === 2 &&
+      uses.get(product) === 1 &&
+      term.shape[term.shape.length - 1] === columns &&
+      bias.shape[bias.shape.length - 1] === columns &&
+      sizeOf(bias.shape) === columns &&
+      sizeOf(sum.shape) === sizeOf(product.shape);
+    if (!fits) continue;
+    const { inputs, attributes, op } = product.node!;
+    const [a, b] = (inputs as Value[]).map(renew);
+    const flags = op === 'Gemm' ? attributes : { transA: 0, transB: 0 };
+    const vector = reshapeValue(graph, renew(bias), [columns]);
+    const gemm = graph.node('Gemm', [a, b, vector], product.shape, 'float32', flags);
+    return reshapeValue(graph, gemm, sum.shape);
+  }
+  return undefined;
+}
+
+/**
+ * `centred / sqrt(mean(centred^2) + epsilon)` over the last axis. Only this half: ONNX Runtime computes the variance as
+ * mean(x^2) - mean(x)^2, which is accurate when the mean has been taken out before and useless when it is large.
+ */
+function layerNorm(graph: Graph, value: Value, renewed: Map<Value, Value>, renew: Renew): Value | undefined {
+  if (value.node?.op === 'Reciprocal') {
+    const found = inverseDeviation(value);
+    if (!found) return undefined;
+    const centred = renew(found.centred);
+    const width = centred.shape[centred.shape.length - 1];
+    const ones = graph.constant(new Float32Array(width).fill(1), [width], 'float32');
+    const statistics = [...centred.shape.slice(0, -1), 1];
+    const kinds = [centred.shape, statistics, statistics].map((shape) => ({ shape, dtype: 'float32' as const }));
+    const [normed, , inverse] = graph.nodes('LayerNormalization', [centred, ones], kinds, {
+      axis: -1,
+      epsilon: { float: found.epsilon },
+    });
+    const source = value;
+    normalised.set(source, { centred: found.centred, normed });
+    return inverse;
+  }
+  if (value.node?.op !== 'Mul') return undefined;
+  const [a, b] = value.node.inputs as readonly Value[];
+  for (const [x, inverse] of [
+    [a, b],
+    [b, a],
+  ]) {
+    const known = renewed.has(inverse) ? normalised.get(inverse) : undefined;
+    if (known && known.centred === x) return known.normed;
+  }
+  return undefined;
+}
+
+const normalised = new WeakMap<Value, { centred: Value; normed: Value }>();
+
+/** Matches 1 / sqrt(mean(x x) + epsilon) where x has zero mean over its last axis. */
+function inverseDeviation(value: Value): { centred: Value; epsilon: number } | undefined {
+  const root = operand(value, 'Reciprocal', 'Sqrt');
+  const shifted = root && operand(root, 'Sqrt', 'Add');
+  if (!shifted) return undefined;
+  const [left, right] = shifted.node!.inputs as readonly Value[];
+  const epsilon = uniform(right) ?? uniform(left);
+  const variance = uniform(right) === undefined ? right : left;
+  const square = lastAxisMean(variance);
+  if (epsilon === undefined || square?.node?.op !== 'Mul') return undefined;
+  const [centred, same] = square.node.inputs as readonly Value[];
+  if (centred !== same || centred.node?.op !== 'Sub') return undefined;
+  const [x, mean] = centred.node.inputs as readonly Value[];
+  return lastAxisMean(mean) === x ? { centred, epsilon } : undefined;
+}
+
+function operand(value: Value, op: string, inner: string): Value | undefined {
+  const input = value.node?.op === op ? value.node.inputs[0] : undefined;
+  return input?.node?.op === inner ? input : undefined;
+}
+
+/** What a mean over the last axis, kept as 1, is taken of. */
+function lastAxisMean({ node, shape }: Value): Value | undefined {
+  if (node?.op !== 'ReduceMean') return undefined;
+  const [source, axes] = node.inputs as readonly Value[];
+  const last = source.shape.length - 1;
+  const onlyLast = axes.constant?.length === 1 && Number(axes.constant[0]) === last;
+  return onlyLast && shape.length === source.shape.length ? source : undefined;
 }
