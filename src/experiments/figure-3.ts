@@ -1,8 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { noiseIntensity, signalToNoise } from '../diffusion/signal-noise';
-import { estimate } from '../metrics/confidence';
 import type { ConditionHook } from '../models/conditions';
-import type { Key } from '../runtime/random';
+import { conditionRefinement } from '../refinement/condition-refinement';
+import type { Refiner } from '../refinement/refiner';
+import { foldIn, type Key, key } from '../runtime/random';
+import type { IdealLaw } from './ideal-law';
 import type { ImageModel } from './image-model';
 
 /** Per denoising step, counted from noise to image: mean over images. */
@@ -68,8 +70,45 @@ export async function denoisingCurves(
   };
 }
 
-/** Mean and standard error over seeds of a curve, point by point. */
-export function curveWithError(curves: readonly number[][]): { mean: number[]; error: number[] } {
-  const points = curves[0].map((_, at) => estimate(curves.map((curve) => curve[at])));
-  return { mean: points.map((point) => point.mean), error: points.map((point) => point.standardError) };
+/** The curves of one model under one seed, with and without refinement. */
+export interface CurveRun {
+  model: string;
+  seed: number;
+  baseline: DenoisingCurves;
+  refined: DenoisingCurves;
+}
+
+export interface Figure3Request {
+  images: number;
+  seeds: readonly number[];
+  classes: number;
+  refiner: Refiner;
+  onProgress?: (done: number, what: string) => void;
+}
+
+/** Curves of every model under every seed; baseline and refined share all draws. */
+export async function runFigure3(
+  models: readonly ImageModel[],
+  laws: readonly IdealLaw[],
+  decode: (latents: tf.Tensor4D) => tf.Tensor4D,
+  { images, seeds, classes, refiner, onProgress }: Figure3Request,
+): Promise<CurveRun[]> {
+  const labels = Int32Array.from({ length: images }, (_, i) => i % classes);
+  const runs: CurveRun[] = [];
+  for (const [i, model] of models.entries()) {
+    for (const seed of seeds) {
+      const request = { labels, key: foldIn(key(seed), 'figure 3') };
+      onProgress?.(2 * runs.length, `${model.name}, seed ${seed}, baseline`);
+      const baseline = await denoisingCurves(model, decode, request);
+      onProgress?.(2 * runs.length + 1, `${model.name}, seed ${seed}, refined`);
+      const { hook } = conditionRefinement({ refiner, ideal: laws[i].ideal, fingerprint: model.fingerprint });
+      runs.push({
+        model: model.name,
+        seed,
+        baseline,
+        refined: await denoisingCurves(model, decode, { ...request, hook }),
+      });
+    }
+  }
+  return runs;
 }

@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { estimate, type PairedDifference, pairedDifference } from '../metrics/confidence';
 import type { Parameters } from '../models/parameters';
-import { conditionRefinement } from '../refinement/condition-refinement';
+import { conditionRefinement, type RefinementReport } from '../refinement/condition-refinement';
 import type { Refiner } from '../refinement/refiner';
 import { foldIn, key } from '../runtime/random';
 import { evaluate, type Quality, type Reference } from './evaluation';
@@ -51,24 +51,48 @@ export async function runTable1(methods: readonly Method[], setting: Table1Setti
   return runs;
 }
 
-async function runOnce(
-  { name, model, guidance, refinement }: Method,
-  seed: number,
-  setting: Table1Setting,
-): Promise<Run> {
+async function runOnce(method: Method, seed: number, setting: Table1Setting): Promise<Run> {
   const { decode, classifier, reference, classes, images: count } = setting;
   const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
-  const plugged = refinement && plug(model, refinement);
   const started = performance.now();
-  const latents = await model.generate({ labels, key: foldIn(key(seed), 'table 1'), guidance, hook: plugged?.hook });
-  const images = decode(latents);
+  const { images, report } = await makeImages(method, seed, labels, decode);
   await images.data();
   const secondsPerImage = (performance.now() - started) / 1000 / count;
   const quality = evaluate(classifier, reference, images, labels);
-  tf.dispose([latents, images]);
-  const spreads = plugged?.report.groups.flatMap(({ iterations }) => iterations.slice(-1).map(({ spread }) => spread));
+  images.dispose();
+  const spreads = report?.groups.flatMap(({ iterations }) => iterations.slice(-1).map(({ spread }) => spread));
   const spread = spreads?.length ? spreads.reduce((sum, x) => sum + x, 0) / spreads.length : undefined;
-  return { method: name, seed, ...quality, secondsPerImage, ...(spread === undefined ? {} : { spread }) };
+  return { method: method.name, seed, ...quality, secondsPerImage, ...(spread === undefined ? {} : { spread }) };
+}
+
+/** Images `[count, size, size, 3]` of a method under a seed, with what the refinement did. */
+export async function makeImages(
+  { model, guidance, refinement }: Method,
+  seed: number,
+  labels: Int32Array,
+  decode: Table1Setting['decode'],
+): Promise<{ images: tf.Tensor4D; report?: RefinementReport }> {
+  const plugged = refinement && plug(model, refinement);
+  const latents = await model.generate({ labels, key: foldIn(key(seed), 'table 1'), guidance, hook: plugged?.hook });
+  const images = decode(latents);
+  latents.dispose();
+  return { images, report: plugged?.report };
+}
+
+/**
+ * The first `shown` images of a seed, out of a whole run: refinement acts on groups, so that fewer images would be others.
+ */
+export async function firstImages(
+  method: Method,
+  seed: number,
+  labels: Int32Array,
+  decode: Table1Setting['decode'],
+  shown: number,
+): Promise<tf.Tensor4D> {
+  const { images } = await makeImages(method, seed, labels, decode);
+  const first = images.slice([0, 0, 0, 0], [shown, -1, -1, -1]);
+  images.dispose();
+  return first;
 }
 
 function plug(model: ImageModel, { refiner, law, usesInverse }: NonNullable<Method['refinement']>) {

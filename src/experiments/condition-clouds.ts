@@ -1,0 +1,130 @@
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { type Figure, PALETTE } from '../plots/figure';
+import { arrows, dots, plane } from '../plots/plane';
+import { groupOf, targetsOf } from '../refinement/ideal-conditions';
+import { optimalTransportRefiner } from '../refinement/optimal-transport';
+import { type Refined, rowMean } from '../refinement/refiner';
+import { InvalidInputError } from '../runtime/errors';
+import { foldIn, key } from '../runtime/random';
+import type { IdealLaw } from './ideal-law';
+import type { ImageModel } from './image-model';
+
+/** Conditions of one group before and after refinement, with the buffer, on two directions. */
+export interface ConditionCloud {
+  group: string;
+  /** `[rows, 2]` coordinates on the leading principal directions of the ideal law. */
+  before: Float64Array;
+  after: Float64Array;
+  ideal: Float64Array;
+  /** Share of the ideal law's variance on the two directions. */
+  share: number;
+  summary: Record<string, string | number>;
+}
+
+/** Generates `perClass` images of each class, and refines the conditions of one group. @throws InvalidInputError for an unknown group. */
+export async function oneGroup(
+  model: ImageModel,
+  { ideal }: IdealLaw,
+  { perClass, group, epsilon }: { perClass: number; group: string; epsilon: number },
+): Promise<ConditionCloud> {
+  const targets = targetsOf(ideal, group);
+  if (!targets) {
+    throw new InvalidInputError('Group of conditions', {
+      given: JSON.stringify(group),
+      expected: `one of ${[...ideal.groups.keys()].slice(0, 3).join('; ')} ...`,
+      remedy: 'Name a group of the buffer.',
+    });
+  }
+  const { width } = ideal;
+  const own: number[] = [];
+  const classes = 1 + Math.max(...[...ideal.groups.keys()].map((name) => Number(/class (\d+)/.exec(name)?.[1] ?? 0)));
+  const latents = await model.generate({
+    labels: Int32Array.from({ length: perClass * classes }, (_, i) => i % classes),
+    key: foldIn(key(0), 'cloud'),
+    hook: ({ conditions, classes: labels, positions, step }) => {
+      const rows = conditions.dataSync();
+      labels.forEach((label, row) => {
+        const name = groupOf(ideal.grouping, { class: label, position: positions[row], step });
+        if (name === group) own.push(...rows.subarray(row * width, (row + 1) * width));
+      });
+      return conditions.clone();
+    },
+  });
+  latents.dispose();
+  const conditions = Float32Array.from(own);
+  const refined = optimalTransportRefiner({ epsilon })({ conditions, targets, width });
+  const { project, share } = principalPlane(targets, width);
+  return {
+    group: `${model.name}, ${group}`,
+    before: project(conditions),
+    after: project(refined.conditions),
+    ideal: project(targets),
+    share,
+    summary: summaryOf(refined, conditions.length / width, targets.length / width),
+  };
+}
+
+function summaryOf({ iterations, kept }: Refined, rows: number, buffered: number): Record<string, string | number> {
+  const last = iterations[iterations.length - 1];
+  return {
+    rows,
+    buffered,
+    transportCost: last?.transportCost ?? Number.NaN,
+    displacement: last?.displacement ?? 0,
+    spread: last?.spread ?? Number.NaN,
+    solver: last?.solver ?? kept ?? '',
+  };
+}
+
+function principalPlane(rows: Float32Array, width: number) {
+  const mean = rowMean(rows, width);
+  const count = rows.length / width;
+  const centred = new Matrix(count, width);
+  rows.forEach((value, i) => centred.set(Math.floor(i / width), i % width, value - mean[i % width]));
+  const covariance = centred.transpose().mmul(centred);
+  const { realEigenvalues: values, eigenvectorMatrix: vectors } = new EigenvalueDecomposition(covariance, {
+    assumeSymmetric: true,
+  });
+  const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
+  const total = values.reduce((sum, value) => sum + value, 0);
+  const project = (points: Float32Array) => {
+    const out = new Float64Array((points.length / width) * 2);
+    for (let row = 0; row < points.length / width; row++) {
+      for (let axis = 0; axis < 2; axis++) {
+        for (let k = 0; k < width; k++) {
+          out[2 * row + axis] += (points[row * width + k] - mean[k]) * vectors.get(k, order[axis]);
+        }
+      }
+    }
+    return out;
+  };
+  return { project, share: (values[order[0]] + values[order[1]]) / total };
+}
+
+/** The cloud as a picture. */
+export function cloudFigure({ group, before, after, ideal, share }: ConditionCloud): Figure {
+  const all = [...before, ...after, ...ideal];
+  const reach = 1.05 * Math.max(...all.map(Math.abs));
+  const pair = (points: Float64Array, row: number) => [points[2 * row], points[2 * row + 1]];
+  const rows = Array.from({ length: before.length / 2 }, (_, row) => row);
+  const moves = rows.map((row) => pair(after, row).map((value, axis) => value - pair(before, row)[axis]));
+  return plane(
+    [
+      dots('ideal law (buffer)', ideal, '#999999', 6, 0.6),
+      arrows(
+        'refinement',
+        rows.map((row) => pair(before, row)),
+        moves,
+        { color: '#cccccc', width: 1 },
+      ),
+      dots('generated', before, PALETTE[0], 8, 0.9),
+      dots('refined', after, PALETTE[1], 8, 0.9),
+    ],
+    {
+      title: `Conditions of ${group}`,
+      x: `first principal direction of the ideal law (both: ${(100 * share).toFixed(0)} % of its variance)`,
+      y: 'second principal direction',
+      window: { x: [-reach, reach], y: [-reach, reach], points: 2 },
+    },
+  );
+}
