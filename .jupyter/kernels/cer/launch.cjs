@@ -63,6 +63,7 @@ class Handler extends JupyterHandlerImpl {
       return { status: 'ok', execution_count: count.count };
     } catch (problem) {
       if (problem instanceof TaskCanceledError) return { status: 'aborted' };
+      if (errors.none()) errors.add(problem); // thrown by the compiler or the kernel itself, not by the cell
       // For a moment after a failure, cells that were queued behind it are dropped, unless the client wants them run.
       this.execQueue.reset(request.stop_on_error === false ? undefined : 200);
       return { status: 'error', execution_count: this.execCount, ...errors.message() };
