@@ -1,3 +1,4 @@
+import { CerError } from '../runtime/errors';
 import type { ParityRow } from './comparison';
 import { diffusionHeadCases } from './diffusion-head';
 import { marForward } from './mar-cases';
@@ -40,16 +41,27 @@ export interface PlannedCase {
   given: ReferenceCase;
   /** Undefined when no family recognises it. */
   runner: Runner | undefined;
+  /** Why its tensor file cannot be read. */
+  problem?: string;
 }
 
 /** What there is to run below a folder, and the files that are no cases. */
 export function planParity(folder: string): { planned: PlannedCase[]; other: string[] } {
   const { cases, other } = findCases(folder);
-  return { planned: cases.map((given) => ({ given, runner: runners.find((runner) => runner.matches(given)) })), other };
+  return { planned: cases.map(plan), other };
 }
 
-/** Runs one planned case; one that no family recognises is a row that does not hold. */
-export async function runPlanned({ given, runner }: PlannedCase): Promise<ParityRow[]> {
+function plan(given: ReferenceCase): PlannedCase {
+  try {
+    return { given, runner: runners.find((runner) => runner.matches(given)) };
+  } catch (error) {
+    if (!(error instanceof CerError)) throw error;
+    return { given, runner: undefined, problem: error.message };
+  }
+}
+
+/** Runs one planned case; one that no family recognises, or that cannot be read, is a row that does not hold. */
+export async function runPlanned({ given, runner, problem = 'no runner' }: PlannedCase): Promise<ParityRow[]> {
   if (runner) return runCase(runner, given);
-  return [{ case: given.name, tensor: 'no runner', error: Number.POSITIVE_INFINITY, tolerance: 0, holds: false }];
+  return [{ case: given.name, tensor: problem, error: Number.POSITIVE_INFINITY, tolerance: 0, holds: false }];
 }
