@@ -66,6 +66,8 @@ export function measureConditions(given: ConditionSource, options: MeasureOption
   const { samples, steps } = given.conditions;
   const varying = Array.from({ length: steps }, (_, step) => step).filter((step) => spread(reduced, step) > 1e-10);
   const last = steps - 1;
+  // A condition that is the same at every step has no law of its own at each.
+  const moves = varying.includes(last) && spread(difference(reduced, last), 0) > 1e-10;
   const enough = steps - origin >= 4 && varying.includes(origin);
   return {
     name: given.name,
@@ -76,9 +78,9 @@ export function measureConditions(given: ConditionSource, options: MeasureOption
     exchange:
       given.exchanged && exchangeDecay(given.conditions, given.exchanged, foldIn(source, 'exchange'), resamples),
     score: given.scoreNorms && scoreDecay(given.scoreNorms, samples, foldIn(source, 'score'), resamples),
-    inconsistency: given.tokens && varying.length === steps ? measureInconsistency(reduced, given.tokens) : undefined,
-    gaussianity: varying.includes(last) ? gaussianityTests(reduced, last) : [],
-    markov: [last - 2, last - 1, last].every((step) => varying.includes(step)) ? [markovTest(reduced, last)] : [],
+    inconsistency: given.tokens && inconsistencyFrom(varying[0], reduced, given.tokens),
+    gaussianity: moves ? gaussianityTests(reduced, last) : [],
+    markov: moves && last - 2 >= varying[0] ? [markovTest(reduced, last)] : [],
   };
 }
 
@@ -164,6 +166,30 @@ export function centredWithin(trajectories: Trajectories, classes: ArrayLike<num
     }
   }
   return { data, samples, steps, width };
+}
+
+/** Lemma 6 over the steps from the first at which conditions differ between images, numbered as in the model. */
+function inconsistencyFrom(first: number | undefined, conditions: Trajectories, tokens: Trajectories) {
+  if (first === undefined || conditions.steps - first < 2) return undefined;
+  const measured = measureInconsistency(stepsFrom(conditions, first), stepsFrom(tokens, first));
+  return measured.map((at) => ({ ...at, step: at.step + first }));
+}
+
+function stepsFrom({ data, samples, steps, width }: Trajectories, first: number): Trajectories {
+  const kept = (steps - first) * width;
+  const out = new Float64Array(samples * kept);
+  for (let s = 0; s < samples; s++)
+    out.set(data.subarray((s + 1) * steps * width - kept, (s + 1) * steps * width), s * kept);
+  return { data: out, samples, steps: steps - first, width };
+}
+
+/** c_step - c_{step-1} as trajectories of one step. */
+function difference({ data, samples, steps, width }: Trajectories, step: number): Trajectories {
+  const out = Float64Array.from({ length: samples * width }, (_, at) => {
+    const now = (Math.floor(at / width) * steps + step) * width + (at % width);
+    return data[now] - data[now - width];
+  });
+  return { data: out, samples, steps: 1, width };
 }
 
 function columnSum(values: Float64Array, steps: number, step: number, units?: ArrayLike<number>): number {

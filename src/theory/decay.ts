@@ -13,7 +13,7 @@ export interface DecayFit {
 }
 
 /**
- * Fits M beta^i + m (Theorem 2) by least squares: for each beta the best M and m >= 0 are linear, and beta is found on a
+ * Fits M beta^i + m (Theorem 2) by least squares: for each beta the best M >= 0 and m >= 0 are linear, and beta is found on a
  * grid and refined by golden section.
  * @param values at least 3 finite numbers, one per step.
  * @param options `floor`: fixes m (0 for a correlation, whose limit is known); `largest` beta tried, default 1.1.
@@ -93,7 +93,12 @@ function linearPart(values: ArrayLike<number>, beta: number, fixedFloor: number 
     // At beta = 1 amplitude and floor are the same thing: all of it is amplitude.
     if (determinant > 1e-12 * n * bb) floor = Math.max(0, (bb * y - b * by) / determinant);
   }
-  const amplitude = (by - floor * b) / bb;
+  let amplitude = (by - floor * b) / bb;
+  if (amplitude < 0 && fixedFloor === undefined) {
+    // A negative amplitude with a large floor would imitate a straight line; M and m of Theorem 2 are not negative.
+    amplitude = 0;
+    floor = y / n;
+  }
   let squares = 0;
   for (let i = 0; i < n; i++) squares += (values[i] - amplitude * beta ** i - floor) ** 2;
   return { amplitude, floor, squares };

@@ -48,6 +48,7 @@ describe('experiments/condition-measures', () => {
     const report = measureConditions(source, { source: key(4), origin: 0 });
     near(report.exchange!.beta.value, 1, 1e-3);
     near(report.influence!.beta.value, 1, 1e-3);
+    assert.deepEqual([report.gaussianity, report.markov], [[], []]);
     const within = measureConditions({ ...source, classes: labels }, { source: key(4) });
     assert.equal(within.influence, undefined);
     assert.deepEqual(within.gaussianity, []);

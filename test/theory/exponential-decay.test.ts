@@ -114,6 +114,11 @@ describe('theory/decay', () => {
     near(fitDecay([1, 1.05, 1.1025, 1.157625], { floor: 0 }).beta, 1.05, 1e-6);
   });
 
+  it('does not imitate a straight line with a negative amplitude', () => {
+    const { amplitude, floor, beta } = fitDecay([10, 9, 8, 7, 6, 5]);
+    assert.ok(amplitude >= 0 && floor >= 0 && beta < 1);
+  });
+
   it('half-life and tail rate', () => {
     near(halfLife(0.5), 1, 1e-12);
     assert.equal(halfLife(1), Number.POSITIVE_INFINITY);
