@@ -108,27 +108,27 @@ export async function sampleMar(
       predicted,
       scale,
     );
-    const conditions = await refine(parameters, options, draws, {
-      step,
-      steps,
-      predicted,
-      conditional,
-      classes,
-      tokens,
-    });
-    const { onDenoise } = options;
-    const rows = onDenoise && Int32Array.from([...predicted.keys()].filter((i) => predicted[i] === 1));
-    const sampled = sampleTokens(parameters, conditions, draws.noise(step), {
-      ...options,
-      respacing: respacingAt(options.respacing ?? config.samplingSteps, step, steps),
-      guidance: scale,
-      unconditional,
-      onStep: rows && ((diffusionStep, { sample }) => onDenoise({ step, diffusionStep, tokens: rows, noised: sample })),
-    });
-    options.onStep?.({ step, guidance: scale, predicted, decoded, conditions, unconditional, sampled });
-    scatter(values, await sampled.data(), predicted, channels);
-    tf.dispose([decoded, conditional, conditions, sampled]);
-    unconditional?.dispose();
+    const held: tf.Tensor[] = unconditional ? [decoded, conditional, unconditional] : [decoded, conditional];
+    try {
+      const at = { step, steps, predicted, conditional, classes, tokens };
+      const conditions = await refine(parameters, options, draws, at);
+      held.push(conditions);
+      const { onDenoise } = options;
+      const rows = onDenoise && Int32Array.from([...predicted.keys()].filter((i) => predicted[i] === 1));
+      const sampled = sampleTokens(parameters, conditions, draws.noise(step), {
+        ...options,
+        respacing: respacingAt(options.respacing ?? config.samplingSteps, step, steps),
+        guidance: scale,
+        unconditional,
+        onStep:
+          rows && ((diffusionStep, { sample }) => onDenoise({ step, diffusionStep, tokens: rows, noised: sample })),
+      });
+      held.push(sampled);
+      options.onStep?.({ step, guidance: scale, predicted, decoded, conditions, unconditional, sampled });
+      scatter(values, await sampled.data(), predicted, channels);
+    } finally {
+      tf.dispose(held);
+    }
     mask = next;
   }
   return tf.tidy(() => unpatchify(tf.tensor3d(values, [batch, tokens, channels]), config.patchSize));
@@ -211,6 +211,7 @@ async function refine(
       }),
   });
   if (refined.shape.join() === conditional.shape.join()) return refined;
+  refined.dispose();
   throw new InvalidInputError('Condition hook', {
     given: `conditions of shape [${refined.shape}]`,
     expected: `[${conditional.shape}], one per predicted token`,

@@ -143,5 +143,12 @@ describe('mar sampling', () => {
     const before = tf.memory().numTensors;
     (await sampleMar(parameters, TINY, draws, options)).dispose();
     assert.equal(tf.memory().numTensors, before);
+    const failing = () => {
+      throw new Error('from the hook');
+    };
+    await assert.rejects(sampleMar(parameters, TINY, draws, { ...options, conditionHook: failing }), /from the hook/);
+    const wrong = () => tf.zeros([1, 2]) as tf.Tensor2D;
+    await assert.rejects(sampleMar(parameters, TINY, draws, { ...options, conditionHook: wrong }), InvalidInputError);
+    assert.equal(tf.memory().numTensors, before);
   });
 });
