@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { keyedNoise } from '../src/diffusion/noise';
+import { accelerate, decelerate } from '../src/models/accelerate';
+import { initDiffusionHead } from '../src/models/diffusion-loss';
+import { initMar, type MarConfig } from '../src/models/mar';
+import { keyedMarDraws, sampleMar } from '../src/models/mar-sample';
+import { PRESETS } from '../src/models/presets';
+import { sampleTokens } from '../src/models/token-sampler';
+import { decode, initVae, type VaeConfig } from '../src/models/vae';
+import { useBackend } from '../src/runtime/backend';
+import { compile } from '../src/runtime/compile';
+import { foldIn, key, normal } from '../src/runtime/random';
+import { type Comparison, type ComparisonRow, compare, printComparison } from './shared-compare';
+
+const seed = key(0);
+const gaussian = (name: string, shape: number[]) =>
+  tf.tensor(
+    Float32Array.from(
+      normal(
+        foldIn(seed, name),
+        shape.reduce((a, b) => a * b, 1),
+      ),
+    ),
+    shape,
+  );
+
+export async function run(log: (line: string) => void): Promise<ComparisonRow[]> {
+  const { reason, name } = await useBackend();
+  log(`compiled sampling (eager parts on ${name}: ${reason})`);
+  const reverse = [256, 1024].flatMap((width) =>
+    [
+      { rows: 16, target: 0.5 },
+      { rows: 64, target: 0.7 },
+      { rows: 256, target: 0.9 },
+    ].map(({ rows, target }) => reverseProcess(width, rows, target)),
+  );
+  return compare(join(__dirname, 'peers', 'sampling.py'), [...reverse, images(), decoding()], log);
+}
+
+export const print = printComparison;
+
+/** 100 ancestral steps of the denoising MLP, random numbers included. */
+function reverseProcess(width: number, rows: number, target: number): Comparison {
+  const size = { channels: 16, conditionWidth: 256, width, depth: 4 };
+  return {
+    case: `(d) 100 sampling steps, MLP ${width}x4, ${rows} rows`,
+    target,
+    count: rows > 64 || width > 256 ? 1 : 3,
+    spec: { kind: 'reverse', size: { ...size, rows, steps: 100 } },
+    async prepare() {
+      const parameters = accelerate(initDiffusionHead(size, seed, ''), rows < 32 && width < 512 ? 1 : 2);
+      const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;
+      return {
+        run: async () =>
+          sampleTokens(parameters, conditions, keyedNoise(seed), { respacing: '100', prefix: '' }).dispose(),
+        dispose: () => decelerate(parameters),
+      };
+    },
+  };
+}
+
+/** Whole images of the small MAR with guidance: 8 generation steps of 25 denoising steps. */
+function images(): Comparison {
+  const config = PRESETS.get('mar-small')!.config as MarConfig;
+  const size = { config, batch: 16, steps: 8, guidance: 3, denoisingSteps: 25 };
+  const classes = Array.from({ length: size.batch }, (_, i) => i % config.classes);
+  return {
+    case: '(e) 16 images of the small MAR, guidance 3',
+    target: 0.5,
+    count: 2,
+    spec: { kind: 'images', size },
+    async prepare() {
+      const parameters = accelerate(initMar(config, seed));
+      const options = { classes, steps: size.steps, guidance: size.guidance, respacing: size.denoisingSteps };
+      return {
+        run: async () =>
+          (await sampleMar(parameters, config, keyedMarDraws(config, size.batch, seed), options)).dispose(),
+        dispose: () => decelerate(parameters),
+      };
+    },
+  };
+}
+
+function decoding(): Comparison {
+  const config = PRESETS.get('vae-small')!.config as VaeConfig;
+  const side = config.resolution / 2 ** (config.multipliers.length - 1);
+  return {
+    case: '(f) VAE of the small profile, decoding 16',
+    target: 1,
+    count: 2,
+    spec: { kind: 'decode', size: { config, batch: 16 } },
+    async prepare() {
+      const latents = gaussian('latents', [16, side, side, config.latentChannels]);
+      const fast = compile(({ z }: { z: tf.Tensor }, weights) => decode(weights, config, z as tf.Tensor4D), {
+        freeze: initVae(config, seed),
+      });
+      return { run: async () => fast({ z: latents }).dispose(), dispose: () => fast.dispose() };
+    },
+  };
+}
