@@ -89,6 +89,60 @@ describe('models/causal-ar', () => {
     tf.dispose([...Object.values(draws), ...Object.values(batch)]);
   });
 
+  it('the loss of a batch is the mean of the losses of its samples, each with its own draws', () => {
+    const draws = { ...drawCausalAr(config, 2, key(3)), labelKept: tf.tensor2d([0, 1], [2, 1]) };
+    const batch = { latents: normalTensor<tf.Rank.R4>(key(4), [2, 4, 4, 4]), labels: tf.tensor1d([1, 4], 'int32') };
+    tf.tidy(() => {
+      // Rows are (repeat, sample, token): sample b owns rows 16 b .. of each of the two repeats of 32 rows.
+      const rows = (b: number) =>
+        tf.tensor1d(
+          [0, 32].flatMap((r) => Array.from({ length: 16 }, (_, i) => r + 16 * b + i)),
+          'int32',
+        );
+      const single = [0, 1].map((b) => {
+        const own = {
+          labelKept: draws.labelKept.slice([b], [1]),
+          steps: tf.gather(draws.steps, rows(b)),
+          noise: tf.gather(draws.noise, rows(b)),
+        };
+        const sample = { latents: batch.latents.slice([b], [1]), labels: batch.labels.slice([b], [1]) };
+        return causalArLoss(parameters, config, sample, own).dataSync()[0];
+      });
+      const whole = causalArLoss(parameters, config, batch, draws).dataSync()[0];
+      const mean = (single[0] + single[1]) / 2;
+      assert.ok(Math.abs(whole - mean) < 1e-4 * mean, `${whole}, not ${mean}`); // float32 sums in another order
+    });
+    tf.dispose([...Object.values(draws), ...Object.values(batch)]);
+  });
+
+  it('guidance grows linearly with the generated share, and guidance 0 under DDIM is sampling without a class', async () => {
+    const scales: number[] = [];
+    const run = async (options: {
+      classes: number[] | number;
+      guidance?: number;
+      guidanceSchedule?: 'linear' | 'constant';
+    }) => {
+      const out = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(11)), {
+        method: 'ddim',
+        respacing: 'ddim4',
+        onStep: ({ guidance }) => scales.push(guidance),
+        ...options,
+      });
+      const values = out.dataSync() as Float32Array;
+      out.dispose();
+      return values;
+    };
+    await run({ classes: [1], guidance: 3 });
+    assert.deepEqual(
+      scales,
+      Array.from({ length: TOKENS }, (_, i) => 1 + (2 * (i + 1)) / TOKENS),
+    );
+    const guided = await run({ classes: [1], guidance: 0, guidanceSchedule: 'constant' });
+    const free = await run({ classes: 1 });
+    const size = free.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+    guided.forEach((x, i) => assert.ok(Math.abs(x - free[i]) < 1e-3 * size, `${x}, not ${free[i]}`));
+  });
+
   for (const guidance of [1, 2.5]) {
     it(`generation with the cache equals generation without it (guidance ${guidance})`, async () => {
       const before = tf.memory().numTensors;
@@ -135,7 +189,11 @@ describe('models/causal-ar', () => {
     const seen: number[] = [];
     const before = tf.memory().numTensors;
     const sample = async (extra: object) => {
-      const out = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(7)), { classes: [2, 2], ...extra });
+      const out = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(7)), {
+        classes: [2, 2],
+        respacing: 4,
+        ...extra,
+      });
       const values = [...out.dataSync()];
       out.dispose();
       return values.join();

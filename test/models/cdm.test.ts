@@ -80,6 +80,42 @@ describe('models/cdm', () => {
     tf.dispose([tokens, ...gradients.values(), ...Object.values(draws), ...Object.values(batch)]);
   });
 
+  it('the loss of a batch is the mean of the losses of its images, each with its own step, label and noise', () => {
+    const draws = { ...drawCdm(config, 3, key(3)), labelKept: tf.tensor2d([1, 0, 1], [3, 1]) };
+    const batch = batchOf();
+    tf.tidy(() => {
+      const single = [0, 1, 2].map((i) => {
+        const image = { latents: batch.latents.slice([i], [1]), labels: batch.labels.slice([i], [1]) };
+        const own = {
+          labelKept: draws.labelKept.slice([i], [1]),
+          steps: draws.steps.slice([i], [1]),
+          noise: draws.noise.slice([16 * i], [16]),
+        };
+        return cdmLoss(parameters, config, image, own).dataSync()[0];
+      });
+      const mean = (single[0] + single[1] + single[2]) / 3;
+      const whole = cdmLoss(parameters, config, batch, draws).dataSync()[0];
+      assert.ok(Math.abs(whole - mean) < 1e-4 * mean, `${whole}, not ${mean}`); // float32 sums in another order
+    });
+    tf.dispose([...Object.values(draws), ...Object.values(batch)]);
+  });
+
+  it('guidance 0 under deterministic DDIM is sampling without a class', () => {
+    const values = (options: { classes: number[] | number; guidance?: number }) => {
+      const out = sampleCdm(parameters, config, keyedNoise(key(11)), {
+        method: 'ddim',
+        respacing: 'ddim5',
+        ...options,
+      });
+      const array = out.dataSync() as Float32Array;
+      out.dispose();
+      return array;
+    };
+    const [guided, free] = [values({ classes: [1, 3], guidance: 0 }), values({ classes: 2 })];
+    const size = free.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+    guided.forEach((x, i) => assert.ok(Math.abs(x - free[i]) < 1e-4 * size, `${x}, not ${free[i]}`));
+  });
+
   it('learns: the loss on fixed draws falls', () => {
     let weights = initCdm(config, key(6));
     let state = initAdamW(weights);
