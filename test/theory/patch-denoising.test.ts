@@ -102,7 +102,7 @@ describe('theory/patch-denoising', () => {
   it('the simulated chain agrees with the closed form in every step', () => {
     const joint = jointFromCorrelations([0.8, 0.6, 0.2], key(9));
     const start = erroneousStart(joint, 3);
-    const { energies, conditions } = simulateDenoising(joint, start, key(1), {
+    const { energies, conditions, tokens } = simulateDenoising(joint, start, key(1), {
       steps: 4,
       samples: 8000,
       alphaBar: 0.7,
@@ -113,6 +113,9 @@ describe('theory/patch-denoising', () => {
       assert.ok(Math.abs(value - gradientEnergy(control, law)) < 4 * error, `energy at step ${k}`);
       const first = meanWithError(conditions[k].getRow(0));
       assert.ok(Math.abs(first.value - law.mean.get(0, 0)) < 4 * first.error, `mean at step ${k}`);
+      const token = meanWithError(tokens[k].getRow(0));
+      const decoded = joint.decode.mmul(law.mean).get(0, 0);
+      assert.ok(Math.abs(token.value - decoded) < 4 * token.error, `token at step ${k}`);
     });
   });
 
