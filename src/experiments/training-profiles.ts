@@ -62,7 +62,7 @@ const SHARED = {
   normEpsilon: 1e-6,
   samplingSteps: '25',
 };
-const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 2 };
+const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 1 };
 
 const budget = (fields: Partial<Budget> & Pick<Budget, 'steps' | 'batch' | 'rate'>): Budget => ({
   warmup: Math.ceil(fields.steps / 20),
@@ -87,10 +87,10 @@ const SMALL: TrainingProfile = {
     marConfig({
       ...SHARED,
       ...HEAD,
-      encoderWidth: 96,
+      encoderWidth: 64,
       encoderDepth: 2,
       encoderHeads: 4,
-      decoderWidth: 96,
+      decoderWidth: 64,
       decoderDepth: 2,
       decoderHeads: 4,
       classes,
@@ -99,14 +99,14 @@ const SMALL: TrainingProfile = {
       attentionDropout: 0,
       projectionDropout: 0,
     }),
-  ar: (classes) => causalArConfig({ ...SHARED, ...HEAD, width: 96, depth: 4, heads: 4, classes }),
-  cdm: (classes) => cdmConfig({ ...SHARED, width: 96, depth: 4, heads: 4, classes }),
+  ar: (classes) => causalArConfig({ ...SHARED, ...HEAD, width: 64, depth: 4, heads: 4, classes }),
+  cdm: (classes) => cdmConfig({ ...SHARED, width: 64, depth: 4, heads: 4, classes }),
   budgets: {
     vae: budget({ steps: 2500, batch: 32, rate: 2e-3, weightDecay: 0, clipNorm: 1 }),
     classifier: budget({ steps: 1200, batch: 64, rate: 2e-3 }),
-    mar: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
-    ar: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
-    cdm: budget({ steps: 4000, batch: 64, rate: 1e-3 }),
+    mar: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
+    ar: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
+    cdm: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
   },
 };
 
