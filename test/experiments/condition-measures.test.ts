@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type ConditionSource, exchangeDecay, measureConditions } from '../../src/experiments/condition-measures';
 import type { ImageModel } from '../../src/experiments/image-model';
 import { collectConditions, staticConditions } from '../../src/experiments/trained-conditions';
+import { decaySummary, decayTable } from '../../src/experiments/trained-decay';
 import { HEAD_IN_MODEL, initDiffusionHead } from '../../src/models/diffusion-loss';
 import { useBackend } from '../../src/runtime/backend';
 import { InvalidInputError } from '../../src/runtime/errors';
@@ -52,6 +53,22 @@ describe('experiments/condition-measures', () => {
     const within = measureConditions({ ...source, classes: labels }, { source: key(4) });
     assert.equal(within.influence, undefined);
     assert.deepEqual(within.gaussianity, []);
+  });
+
+  it('calls a decay by its whole interval, and the static control the other way round', () => {
+    const labels = Int32Array.from({ length: 60 }, (_, s) => s % 5);
+    const table = tf.tensor2d(Float32Array.from(normal(key(3), 5 * 8)), [5, 8]);
+    const options = { source: key(4), origin: 0, resamples: 20 };
+    const held = measureConditions(staticConditions('CDM (static)', table, labels, 8), options);
+    const chain = measureConditions(chainSource(0.7), options);
+    const verdicts = (...reports: (typeof held)[]) => decaySummary(reports).map(({ verdict }) => verdict);
+    assert.deepEqual(verdicts(chain, held), ['holds', 'holds']);
+    assert.deepEqual(verdicts({ ...chain, name: 'a static one' }, { ...held, name: 'one that should decay' }), [
+      'fails',
+      'fails',
+    ]);
+    assert.deepEqual(verdicts({ ...chain, name: 'AR, untrained' }), []);
+    assert.equal(decayTable([chain, held]).length, 2);
   });
 
   it('exchanging something that is not read changes nothing later', () => {
