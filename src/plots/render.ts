@@ -97,10 +97,24 @@ async function open(executablePath: string): Promise<Session> {
   return { browser, page };
 }
 
-/** Charts have few colours: a palette of 256 makes the picture about three times smaller, without visible change. */
+/** Largest change of a colour channel (of 255) that a palette may make: below what a reader sees in a chart. */
+const UNSEEN = 20;
+/** Colour channels of a picture with gradients are rounded to multiples of this; at 8 a reader begins to see bands. */
+const CHANNEL_STEP = 4;
+
+/**
+ * Most charts have few colours: a palette makes the picture about three times smaller. Colour maps have too many for
+ * one, a small marker would take a wrong colour; there the channels are rounded.
+ */
 async function shrink(png: Buffer): Promise<Buffer> {
   const sharp = require('sharp') as typeof import('sharp').default;
-  return sharp(png).png({ palette: true, effort: 7, dither: 0.5 }).toBuffer();
+  const small: Buffer = await sharp(png).png({ palette: true, effort: 7, dither: 0 }).toBuffer();
+  const pixels = (picture: Buffer) => sharp(picture).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const [before, after] = await Promise.all([pixels(png), pixels(small)]);
+  const given: Uint8Array = before.data;
+  if (given.every((channel, at) => Math.abs(channel - after.data[at]) <= UNSEEN)) return small;
+  const rounded = given.map((channel) => Math.min(255, Math.round(channel / CHANNEL_STEP) * CHANNEL_STEP));
+  return sharp(rounded, { raw: before.info }).png({ compressionLevel: 9 }).toBuffer();
 }
 
 /** Typed arrays as arrays and numbers with 7 significant digits: what a picture needs, and the same on every machine. */
