@@ -48,8 +48,8 @@ function reverseProcess(width: number, rows: number, target: number): Comparison
     target,
     count: rows > 64 || width > 256 ? 1 : 3,
     spec: { kind: 'reverse', size: { ...size, rows, steps: 100 } },
-    async prepare() {
-      const parameters = accelerate(initDiffusionHead(size, seed, ''), rows < 32 && width < 512 ? 1 : 2);
+    async prepare(threads) {
+      const parameters = accelerate(initDiffusionHead(size, seed, ''), threads);
       const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;
       return {
         run: async () =>
@@ -70,8 +70,8 @@ function images(): Comparison {
     target: 0.5,
     count: 2,
     spec: { kind: 'images', size },
-    async prepare() {
-      const parameters = accelerate(initMar(config, seed));
+    async prepare(threads) {
+      const parameters = accelerate(initMar(config, seed), threads);
       const options = { classes, steps: size.steps, guidance: size.guidance, respacing: size.denoisingSteps };
       return {
         run: async () =>
@@ -90,10 +90,11 @@ function decoding(): Comparison {
     target: 1,
     count: 2,
     spec: { kind: 'decode', size: { config, batch: 16 } },
-    async prepare() {
+    async prepare(threads) {
       const latents = gaussian('latents', [16, side, side, config.latentChannels]);
       const fast = compile(({ z }: { z: tf.Tensor }, weights) => decode(weights, config, z as tf.Tensor4D), {
         freeze: initVae(config, seed),
+        threads,
       });
       return { run: async () => fast({ z: latents }).dispose(), dispose: () => fast.dispose() };
     },

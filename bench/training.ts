@@ -46,8 +46,8 @@ function cases(): Comparison[] {
 
 /** A compiled step on one batch; clipping and averages as in a real training. */
 function prepared(loss: Loss, initial: () => Parameters, batch: () => Batch): Comparison['prepare'] {
-  return async () => {
-    const step = compiledStep(loss, initial(), { clipNorm: 3 });
+  return async (threads) => {
+    const step = compiledStep(loss, initial(), { clipNorm: 3, threads });
     const data = batch();
     return { run: () => step.update(data, 1e-4), dispose: () => step.dispose() };
   };
