@@ -3,21 +3,19 @@ import { PALETTE } from './figure';
 import type { Grid } from './plane';
 
 /**
- * A plan [n, m] between points of the plane as lines: each pair that carries mass is joined, the more mass the darker,
- * in four shades; pairs below 2 % of the largest entry are left out.
+ * A plan [n, m] of total mass one between points of the plane as lines: each pair that carries mass is joined, the more of a
+ * point's mass goes that way the darker, in four shades; pairs below 2 % of a point's mass are left out.
  */
 export function planLines(x: ArrayLike<number>, y: ArrayLike<number>, plan: ArrayLike<number>): Data[] {
   const n = x.length / 2;
   const m = y.length / 2;
-  let largest = 0;
-  for (let k = 0; k < n * m; k++) largest = Math.max(largest, plan[k]);
   const shades = [0.02, 0.1, 0.3, 0.6];
   return shades.map((from, shade): Data => {
     const to = shades[shade + 1] ?? Infinity;
     const xs: (number | null)[] = [];
     const ys: (number | null)[] = [];
     for (let k = 0; k < n * m; k++) {
-      const share = plan[k] / largest;
+      const share = plan[k] * Math.max(n, m);
       if (share < from || share >= to) continue;
       const [i, j] = [Math.floor(k / m), k % m];
       xs.push(x[2 * i], y[2 * j], null);
