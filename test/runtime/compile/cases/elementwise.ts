@@ -42,6 +42,7 @@ export const elementwiseCases: Case[] = [
         .sub(1)
         .mul(1),
   },
+  { name: 'zero minus a tensor', shapes: [[3, 4]], fn: (a) => tf.sub(0, a) },
   { name: 'product with zero', shapes: [[3, 4]], fn: (a) => tf.add(tf.mul(a, 0), a) },
   {
     name: 'addN',
