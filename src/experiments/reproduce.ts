@@ -61,8 +61,10 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
   const sources = findNotebooks(only);
   const jupyter = requireJupyter();
   if (options.fromScratch) {
-    const { trainAll } = require('./train-all') as { trainAll(profile: string): Promise<unknown> };
-    await trainAll(profile);
+    const { useBackend } = await import('../runtime/backend');
+    const { trainAll } = await import('./train-all');
+    await useBackend();
+    await trainAll(profile, { onText: (text) => (stream ?? process.stderr).write(`${text}\n`) });
   }
   const fingerprint = notebookFingerprints(projectRoot, profile);
   const display = new BatchDisplay(stream);
