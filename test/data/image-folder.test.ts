@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { loadImageFolder } from '../../src/data/image-folder';
 import { centreCrop, resize } from '../../src/data/resample';
+import { key, uniform } from '../../src/runtime/random';
 
 /** A plain image of one colour. */
 const plain = (width: number, height: number, background = { r: 200, g: 30, b: 90 }) =>
@@ -51,7 +52,11 @@ describe('data/image-folder', () => {
   it('skips unusable files and reports each by name and reason', async () => {
     const good = await plain(40, 40).jpeg().toBuffer();
     await put('a/good.jpg', good);
-    await put('a/truncated.jpg', good.subarray(0, Math.floor(good.length * 0.6)));
+    const detailed = Buffer.from(uniform(key(1), 3 * 200 * 200, 0, 256));
+    const jpeg = await sharp(detailed, { raw: { width: 200, height: 200, channels: 3 } })
+      .jpeg()
+      .toBuffer();
+    await put('a/truncated.jpg', jpeg.subarray(0, Math.floor(jpeg.length * 0.8)));
     await put('a/broken.png', Buffer.from([0x89, 0x50, 0x4e, 0x47, 1, 2, 3]));
     await put('a/tiny.png', plain(5, 90).png());
     await put('a/grey.png', plain(40, 40).toColourspace('b-w').png());
