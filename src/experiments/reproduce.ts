@@ -64,7 +64,7 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
     const { useBackend } = await import('../runtime/backend');
     const { trainAll } = await import('./train-all');
     await useBackend();
-    await trainAll(profile, { onText: (text) => (stream ?? process.stderr).write(`${text}\n`) });
+    await trainAll(profile, { signal, onText: (text) => (stream ?? process.stderr).write(`${text}\n`) });
   }
   const fingerprint = notebookFingerprints(projectRoot, profile);
   const display = new BatchDisplay(stream);
