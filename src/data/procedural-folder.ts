@@ -1,17 +1,17 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { writeFileAtomic } from '../io/atomic-file';
 import { drawProcedural, imageKey, PROCEDURAL_CLASSES, type ProceduralOptions, proceduralDefaults } from './procedural';
 
 /** Change with the drawing code, so that old caches are not taken for new ones. */
 const DRAWING = 1;
 
-/** File that is written last: a folder without it is incomplete and is drawn again. */
+/** File that is written last: a folder without it is incomplete (an older version's) and is drawn again. */
 const COMPLETE = '.complete.json';
 
 /**
- * The procedural images as real PNG files, one folder per class, drawn once into a cache.
+ * The procedural images as real PNG files, one folder per class, drawn once into a cache. They are drawn beside their place
+ * and moved there when complete, so that several processes may ask for them at a time.
  * @returns the folder, ready for `loadImageFolder`
  */
 export async function proceduralFolder(
@@ -22,10 +22,11 @@ export async function proceduralFolder(
   const name = `procedural-${size}px-seed${seed}-v${DRAWING}`;
   const root = join(options.cache ?? '.cache', name, `${split}-${perClass}`);
   if (existsSync(join(root, COMPLETE))) return root;
+  const draft = `${root}.${process.pid}.partial`;
   const total = PROCEDURAL_CLASSES.length * perClass;
   let done = 0;
   for (const [label, className] of PROCEDURAL_CLASSES.entries()) {
-    const folder = join(root, className);
+    const folder = join(draft, className);
     mkdirSync(folder, { recursive: true });
     for (let from = 0; from < perClass; from += 64) {
       const block = Array.from({ length: Math.min(64, perClass - from) }, (_, i) => from + i);
@@ -42,7 +43,15 @@ export async function proceduralFolder(
       options.onProgress?.(done, total);
     }
   }
-  const note = new TextEncoder().encode(`${JSON.stringify(inEffect)}\n`);
-  writeFileAtomic(join(root, COMPLETE), (write) => write(note));
+  writeFileSync(join(draft, COMPLETE), `${JSON.stringify(inEffect)}\n`);
+  if (!existsSync(join(root, COMPLETE))) {
+    rmSync(root, { recursive: true, force: true });
+    try {
+      renameSync(draft, root);
+    } catch (error) {
+      if (!existsSync(join(root, COMPLETE))) throw error; // else another process was quicker
+    }
+  }
+  rmSync(draft, { recursive: true, force: true });
   return root;
 }

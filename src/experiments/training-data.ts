@@ -30,9 +30,10 @@ export interface TrainingData {
 /** Reads the images of a profile. @throws InvalidInputError when there are none, or too few to hold any out. */
 export async function loadTrainingData(profile: TrainingProfile, options: DataOptions): Promise<TrainingData> {
   const { data, onProgress, cache = '.cache' } = options;
-  const read = (folder: string) =>
+  const read = (folder: string, strict = options.strict) =>
     loadImageFolder(folder, {
       ...options,
+      strict,
       size: profile.size,
       onProgress: (done, total) => {
         if (done % 500 === 0 || done === total) onProgress?.(`reading ${folder}: ${done} of ${total} images`);
@@ -52,7 +53,7 @@ export async function loadTrainingData(profile: TrainingProfile, options: DataOp
         if (done % 1000 === 0) onProgress?.(`drawing ${split} images: ${done} of ${total}`);
       },
     });
-    return { ...(await read(folder)).dataset, name: `procedural/${split}` };
+    return { ...(await read(folder, true)).dataset, name: `procedural/${split}` };
   };
   const { train, heldOut } = profile.perClass;
   const splits = {

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -54,9 +55,33 @@ describe('data/procedural', () => {
       const direct = proceduralDataset({ perClass: 4, split: 'control' });
       assert.deepEqual(skipped, []);
       assert.equal(dataset.hash, direct.hash);
+      assert.deepEqual(readdirSync(join(folder, '..')), ['control-4']);
       const { mtimeMs } = statSync(file);
       await proceduralFolder({ cache, perClass: 4, split: 'control' });
       assert.equal(statSync(file).mtimeMs, mtimeMs);
+    } finally {
+      rmSync(cache, { recursive: true });
+    }
+  });
+
+  it('may be asked for several times at once', async () => {
+    const cache = mkdtempSync(join(tmpdir(), 'cer-procedural-'));
+    const script = join(cache, 'ask.ts');
+    const module = JSON.stringify(join(__dirname, '../../src/data/procedural-folder'));
+    writeFileSync(
+      script,
+      `import { proceduralFolder } from ${module};\nproceduralFolder({ cache: process.argv[2], perClass: 20 });\n`,
+    );
+    try {
+      const children = [0, 1].map(() =>
+        spawn(process.execPath, ['--import', 'tsx', script, cache], { stdio: 'inherit' }),
+      );
+      const codes = await Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve))));
+      assert.deepEqual(codes, [0, 0]);
+      const folder = await proceduralFolder({ cache, perClass: 20 });
+      assert.deepEqual(readdirSync(join(folder, '..')), ['train-20']);
+      const { dataset } = await loadImageFolder(folder, { strict: true });
+      assert.equal(dataset.hash, proceduralDataset({ perClass: 20 }).hash);
     } finally {
       rmSync(cache, { recursive: true });
     }
