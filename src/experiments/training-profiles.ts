@@ -104,9 +104,9 @@ const SMALL: TrainingProfile = {
   budgets: {
     vae: budget({ steps: 2500, batch: 32, rate: 2e-3, weightDecay: 0, clipNorm: 1 }),
     classifier: budget({ steps: 1200, batch: 64, rate: 2e-3 }),
-    mar: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
-    ar: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
-    cdm: budget({ steps: 2400, batch: 32, rate: 1e-3, emaRate: 0.998 }),
+    mar: budget({ steps: 2400, batch: 64, rate: 1e-3, emaRate: 0.998 }),
+    ar: budget({ steps: 2400, batch: 64, rate: 1e-3, emaRate: 0.998 }),
+    cdm: budget({ steps: 2400, batch: 64, rate: 1e-3, emaRate: 0.998 }),
   },
 };
 
