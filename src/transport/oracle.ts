@@ -1,6 +1,11 @@
+import { NEWTON_POINTS, newtonStep } from './newton';
 import type { Settings } from './options';
 import { costRow, type PreparedProblem } from './problem';
 import { type MarginalCheck, type Side, type Solution, type Status, sides } from './solution';
+
+/** A problem that has not converged after so many rounds is tried with Newton steps, then again every so many rounds. */
+const NEWTON_AFTER = 500;
+const NEWTON_EVERY = 100;
 
 /**
  * Sinkhorn in the log domain, float64, plain TypeScript: the slow truth that the kernels are tested against, and what
@@ -19,6 +24,16 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
   const checks: MarginalCheck[] = [];
   let status: Status = 'max-iterations';
   let iterations = 0;
+  let newtonSteps = 0;
+  const mayFinish =
+    settings.tolerance > 0 && // 0 asks for a number of plain iterations
+    settings.rho[0] === Infinity &&
+    settings.rho[1] === Infinity &&
+    equalMass &&
+    !settings.symmetric &&
+    n + m <= NEWTON_POINTS &&
+    a.every((weight) => weight > 0) &&
+    b.every((weight) => weight > 0);
   for (const epsilon of settings.epsilons) {
     const last = epsilon === settings.epsilons[settings.epsilons.length - 1];
     const tolerance = last ? settings.tolerance : Math.max(settings.tolerance, 1e-2);
@@ -32,6 +47,9 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
         updateColumns(cost, f, g, rows, columns, epsilon);
       }
       iterations++;
+      if (mayFinish && last && round >= NEWTON_AFTER && round % NEWTON_EVERY === 0) {
+        for (let step = 0; step < 20 && newtonStep(cost, problem, f, g, epsilon); step++) newtonSteps++;
+      }
       // The very first error compares with arbitrary starting potentials: meaningful only once g has been updated.
       if (round > 0 || settings.start.g) checks.push({ iteration: iterations, epsilon, error });
       if (round > 0 && error <= tolerance) {
@@ -48,7 +66,7 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
     iterations,
     checks,
     status,
-    method: 'float64 log domain',
+    method: newtonSteps > 0 ? `float64 log domain + ${newtonSteps} Newton steps` : 'float64 log domain',
     absorptions: { source: 0, target: 0 },
     timings,
   };

@@ -129,8 +129,7 @@ describe('properties of transport', () => {
             },
             { ...options, epsilon: result.between.epsilon },
           );
-          // Alternating updates approach this nearly disconnected plan (a permutation) slowly: stopped at 20000 rounds.
-          assert.ok(Math.abs(same.value) < Math.max(1e-6, 3 * slack) * scale, `${same.value}`);
+          assert.ok(Math.abs(same.value) < 3 * slack * scale, `${same.value}`);
         }),
         { numRuns: 25 },
       );
