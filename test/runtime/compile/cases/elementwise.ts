@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { gelu, silu } from '../../../../src/models/layers';
 import type { Case, Fn } from './case';
 
 /** tfjs' operators by name. */
@@ -191,6 +192,8 @@ export const elementwiseCases: Case[] = [
   },
   { name: 'step with a slope', shapes: [[3, 5]], fn: (x) => tf.step(x, 0.3) },
   { name: 'gelu', shapes: [[3, 5]], fn: (x) => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2)))) },
+  { name: 'silu of the models', shapes: [[3, 5]], fn: (x) => silu(x) },
+  { name: 'gelu of the models', shapes: [[3, 5]], fn: (x) => gelu(x) },
   { name: 'silu', shapes: [[3, 5]], fn: (x) => tf.mul(x, tf.sigmoid(x)) },
   { name: 'cast', shapes: [[3, 5]], forwardOnly: true, fn: (x) => tf.cast(tf.cast(tf.mul(x, 3), 'int32'), 'float32') },
   { name: 'fill', shapes: [[3, 5]], fn: (x) => tf.mul(x, tf.fill([3, 5], 2.5)) },
