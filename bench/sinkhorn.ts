@@ -189,8 +189,8 @@ async function batches(peer: Peer | undefined, folder: string, log: (line: strin
   const epsilon = 0.05 * costStatistic(prepareProblem({ x, y, dimension: d }), 'mean');
   const question = { x: join(folder, 'x'), y: join(folder, 'y'), d, eps: epsilon, iterations, batch };
   const times = new Map<string, number[]>();
-  const note = (engine: string, ms: number) =>
-    times.set(engine, [...(times.get(engine) ?? []), ms / iterations / batch]);
+  const note = (engine: string, ms: number, count = iterations * batch) =>
+    times.set(engine, [...(times.get(engine) ?? []), ms / count]);
   const options = { epsilon, engine: 'float32', tolerance: 0, maxIterations: iterations } as const;
   const made = sinkhornBatch({ batch, x, y, dimension: d }, options).reduce((sum, one) => sum + one.iterations, 0);
   for (let round = 0; round < 3; round++) {
