@@ -14,6 +14,17 @@ describe('theory/influence', () => {
       assert.ok(Math.abs(correlation[lag]) < 0.45, `${correlation[lag]} +- ${errors[lag]}`);
   });
 
+  it('does not depend on where the conditions lie: adding a constant vector at each step changes nothing', () => {
+    const shape = { samples: 30, steps: 4, width: 3 };
+    const data = normal(key(12), 30 * 4 * 3);
+    for (let at = 3; at < data.length; at++)
+      if (Math.floor(at / 3) % 4 > 0) data[at] = 0.6 * data[at - 3] + 0.8 * data[at];
+    const moved = data.map((value, at) => value + 2 * (at % 12));
+    const run = (given: Float64Array) => influenceDecay({ data: given, ...shape }, { resamples: 4 }).correlation;
+    const [here, there] = [run(data), run(moved)];
+    for (let lag = 0; lag < 4; lag++) assert.ok(Math.abs(here[lag] - there[lag]) < 1e-9, `${here[lag]} ${there[lag]}`);
+  });
+
   it('covers the factor of a chain with its interval, about as often as it says', () => {
     const factor = 0.7;
     const chain = { coefficients: [factor], noise: Math.sqrt(1 - factor ** 2), start: [0, 0, 0, 0] };
