@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { batchPixels, type Dataset } from '../data/dataset';
 import { proceduralDataset, type Split } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
-import { accelerate } from '../models/accelerate';
+import { accelerate, runPart } from '../models/accelerate';
 import type { CausalArConfig } from '../models/causal-ar';
 import type { CdmConfig } from '../models/cdm';
 import type { MarConfig } from '../models/mar';
@@ -51,6 +51,7 @@ export async function openLaboratory({
 }: LaboratoryOptions = {}): Promise<Laboratory> {
   await useBackend();
   const vae = loadTrainedModel<VaeConfig>('vae', checkpoints);
+  accelerate(vae.parameters);
   const classifier = loadTrainedModel('classifier', checkpoints).parameters;
   const [mar, ar, cdm] = [
     loadTrainedModel<MarConfig>('mar', checkpoints),
@@ -74,7 +75,14 @@ export async function openLaboratory({
     },
     classifier,
     reference,
-    decode: (latents) => inBatches(latents, (part) => decodeLatents(vae.parameters, vae.config, part)),
+    decode: (latents) =>
+      inBatches(latents, (part) => {
+        const inputs = { latents: part };
+        const images = runPart(vae.parameters, 'decode latents', inputs, (given: typeof inputs, weights) => ({
+          images: decodeLatents(weights, vae.config, given.latents),
+        }));
+        return images.images as tf.Tensor4D;
+      }),
     reconstruct: (images) =>
       inBatches(images, (part) => decode(vae.parameters, vae.config, encode(vae.parameters, vae.config, part).mean)),
     latents: (split, perClass) => {
