@@ -19,15 +19,16 @@ export const KNOBS: readonly { name: string; options: OptimalTransportOptions; u
   { name: 'lambda 0.3, ridge inverse', options: { lambda: 0.3 }, usesInverse: true },
 ];
 
-/** Runs every model without refinement and with each change of the default. */
+/** Runs every model without refinement and with the default and its changes, the first `knobs` of `KNOBS`. */
 export function ablate(
   subjects: readonly { model: ImageModel; law: IdealLaw }[],
   epsilon: number,
+  knobs: number,
   setting: Table1Setting,
 ): Promise<Run[]> {
   const methods = subjects.flatMap(({ model, law }): Method[] => [
     { name: `${model.name}: none`, model },
-    ...KNOBS.map(({ name, options, usesInverse }) => ({
+    ...KNOBS.slice(0, knobs).map(({ name, options, usesInverse }) => ({
       name: `${model.name}: ${name}`,
       model,
       refinement: { refiner: optimalTransportRefiner({ epsilon, ...options }), law, usesInverse },
