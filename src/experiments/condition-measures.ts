@@ -27,7 +27,7 @@ export interface ConditionSource {
 /** Options of `measureConditions`. */
 export interface MeasureOptions {
   source: Key;
-  /** Principal directions that diagnostics and inconsistency look at; default 6. */
+  /** Principal directions that the tests of assumptions look at; default 6. */
   components?: number;
   /** Step whose influence is followed; default 1 (at step 0 nothing but the class is known). */
   origin?: number;
@@ -64,6 +64,8 @@ export function measureConditions(given: ConditionSource, options: MeasureOption
   const within = given.classes ? centredWithin(given.conditions, given.classes) : given.conditions;
   const { trajectories: reduced, share } = principalTrajectories(within, components);
   const { samples, steps } = given.conditions;
+  // More directions than a token has channels, or every direction predicts; as many as the samples can bear.
+  const wide = principalTrajectories(within, Math.floor(samples / 6)).trajectories;
   const varying = Array.from({ length: steps }, (_, step) => step).filter((step) => spread(reduced, step) > 1e-10);
   const last = steps - 1;
   // A condition that is the same at every step has no law of its own at each.
@@ -78,7 +80,7 @@ export function measureConditions(given: ConditionSource, options: MeasureOption
     exchange:
       given.exchanged && exchangeDecay(given.conditions, given.exchanged, foldIn(source, 'exchange'), resamples),
     score: given.scoreNorms && scoreDecay(given.scoreNorms, samples, foldIn(source, 'score'), resamples),
-    inconsistency: given.tokens && inconsistencyFrom(varying[0], reduced, given.tokens),
+    inconsistency: given.tokens && inconsistencyFrom(varying[0], wide, given.tokens),
     gaussianity: moves ? gaussianityTests(reduced, last) : [],
     markov: moves && last - 2 >= varying[0] ? [markovTest(reduced, last)] : [],
   };

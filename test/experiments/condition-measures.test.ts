@@ -1,6 +1,11 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { type ConditionSource, exchangeDecay, measureConditions } from '../../src/experiments/condition-measures';
+import {
+  type ConditionSource,
+  exchangeDecay,
+  measureConditions,
+  scoreDecay,
+} from '../../src/experiments/condition-measures';
 import type { ImageModel } from '../../src/experiments/image-model';
 import { collectConditions, staticConditions } from '../../src/experiments/trained-conditions';
 import { decaySummary, decayTable } from '../../src/experiments/trained-decay';
@@ -69,6 +74,25 @@ describe('experiments/condition-measures', () => {
     ]);
     assert.deepEqual(verdicts({ ...chain, name: 'AR, untrained' }), []);
     assert.equal(decayTable([chain, held]).length, 2);
+    // Theorem 2's own quantity: falling, rising and flat gradient norms of 40 samples over 6 steps.
+    const noise = normal(key(11), 240);
+    const norms = (mean: (step: number) => number) => noise.map((z, at) => mean(at % 6) + 0.1 * z);
+    const verdictOf = (mean: (step: number) => number) => {
+      const score = scoreDecay(norms(mean), 40, key(12), 40);
+      return decaySummary([{ ...chain, steps: 6, exchange: undefined, score }])[0].verdict;
+    };
+    assert.equal(
+      verdictOf((step) => 1 + 2 * 0.5 ** step),
+      'holds',
+    );
+    assert.equal(
+      verdictOf((step) => 1 + 0.2 * step),
+      'fails',
+    );
+    assert.notEqual(
+      verdictOf(() => 1),
+      'holds',
+    );
   });
 
   it('exchanging something that is not read changes nothing later', () => {
