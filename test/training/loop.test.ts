@@ -117,7 +117,8 @@ describe('training/loop', () => {
     }
     assert.ok(resumedFrom > 0 && resumedFrom < steps, `killed at step ${resumedFrom}`);
     const end = resumedFrom + 20;
-    await useBackend('cpu');
+    const { name } = await useBackend();
+    await useBackend('cpu'); // as the children did
     try {
       const resumed = await run(out, { steps: end, resume: true, makeStep: eagerStep });
       const whole = await run(undefined, { steps: end, makeStep: eagerStep });
@@ -135,7 +136,7 @@ describe('training/loop', () => {
         [],
       );
     } finally {
-      await useBackend();
+      await useBackend(name);
     }
   });
 
