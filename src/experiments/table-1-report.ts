@@ -14,6 +14,14 @@ export function paperRow(method: string): { paperFid: number | null; paperIs: nu
   return PAPER[method] ?? { paperFid: null, paperIs: null };
 }
 
+/** Rows of `summarise` with the paper's numbers in two more columns. */
+export function withPaper(rows: readonly Row[]): Row[] {
+  return rows.map((row) => ({ ...row, ...paperRow(String(row.method)) }));
+}
+
+/** A row of a results table. */
+export type Row = Record<string, string | number | null>;
+
 const DECIMALS: Record<Measure, number> = {
   fid: 2,
   inceptionScore: 2,
@@ -24,9 +32,7 @@ const DECIMALS: Record<Measure, number> = {
 };
 
 /** Rows of `summarise` with each measure and its error in one cell. */
-export function readable(
-  rows: readonly Record<string, string | number | null>[],
-): Record<string, string | number | null>[] {
+export function readable(rows: readonly Row[]): Row[] {
   return rows.map((row) => ({
     method: row.method,
     ...Object.fromEntries(
