@@ -13,6 +13,10 @@ export const EXIT = { done: 0, failed: 1, usage: 2, missing: 3 } as const;
 
 /** Runs `cer` with process arguments. Errors made for people are printed without a stack (`CER_DEBUG=1` shows it). */
 export async function main(argv: string[]): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.done); // the reader of a pipe has seen enough
+    throw error;
+  });
   const program = new Command('cer')
     .description('Check, reproduce, measure and extend "Condition Errors Refinement in AR Image Generation".')
     .showHelpAfterError('(cer --help lists the verbs)')

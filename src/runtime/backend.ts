@@ -14,6 +14,8 @@ export interface BackendInfo {
 
 const CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
 let current: BackendInfo | undefined;
+/** What `auto` came to. */
+let automatic: BackendInfo | undefined;
 
 /**
  * Loads a backend once and makes it current: the native `tensorflow` one when its library loads, else `wasm`.
@@ -28,11 +30,15 @@ export async function useBackend(choice = process.env.CER_BACKEND ?? 'auto'): Pr
       remedy: 'Set CER_BACKEND to one of these or leave it unset.',
     });
   }
-  if (current && (choice === 'auto' || current.name === choice)) return current;
+  if (choice === 'auto' && automatic) return activate(automatic);
+  if (current?.name === choice) return activate(current);
   tf.env().set('PROD', true); // silences the "install our node backend" banner; IS_TEST would also count tensors per kernel
   if (choice === 'auto' || choice === 'tensorflow') {
     const failure = loadNative();
-    if (failure === undefined) return activate('tensorflow', 'the native library of @tensorflow/tfjs-node-gpu loads');
+    if (failure === undefined) {
+      automatic = { name: 'tensorflow', reason: 'the native library of @tensorflow/tfjs-node-gpu loads' };
+      return activate(automatic);
+    }
     if (choice === 'tensorflow') {
       throw new MissingDependencyError('Backend tensorflow', {
         given: failure,
@@ -42,13 +48,14 @@ export async function useBackend(choice = process.env.CER_BACKEND ?? 'auto'): Pr
     }
     require('@tensorflow/tfjs-backend-wasm');
     makeWasmTrainable();
-    return activate('wasm', `native library not loaded (${failure})`);
+    automatic = { name: 'wasm', reason: `native library not loaded (${failure})` };
+    return activate(automatic);
   }
   if (choice === 'wasm') {
     require('@tensorflow/tfjs-backend-wasm');
     makeWasmTrainable();
   }
-  return activate(choice as BackendName, 'asked for');
+  return activate({ name: choice as BackendName, reason: 'asked for' });
 }
 
 /** The backend in use, or undefined before `useBackend`. */
@@ -72,9 +79,9 @@ function loadNative(): string | undefined {
   return failure;
 }
 
-async function activate(name: BackendName, reason: string): Promise<BackendInfo> {
-  await tf.setBackend(name);
+async function activate(backend: BackendInfo): Promise<BackendInfo> {
+  await tf.setBackend(backend.name);
   await tf.ready();
-  current = { name, reason };
-  return current;
+  current = backend;
+  return backend;
 }

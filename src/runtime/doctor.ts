@@ -85,7 +85,7 @@ function jupyter(): Finding {
   const { findJupyter } = require(join(root, 'scripts', 'find-jupyter.cjs'));
   const found = findJupyter() as { jupyter: string; version: string; how: string } | undefined;
   return found
-    ? { what: 'Jupyter', status: 'good', found: `${found.version} (${found.how})` }
+    ? { what: 'Jupyter', status: 'good', found: `${found.jupyter}, nbclient ${found.version} (${found.how})` }
     : {
         what: 'Jupyter',
         status: 'missing',

@@ -36,6 +36,14 @@ describe('runtime/backend', () => {
     }
   }
 
+  it('auto comes back to the best backend after another one was asked for', async () => {
+    const best = await useBackend('auto');
+    await useBackend('cpu');
+    assert.equal(tf.getBackend(), 'cpu');
+    assert.deepEqual(await useBackend('auto'), best);
+    assert.equal(tf.getBackend(), best.name);
+  });
+
   it('refuses an unknown backend by name', async () => {
     await assert.rejects(useBackend('webgl2'), /got "webgl2"; expected one of auto, tensorflow, wasm, cpu/);
   });
