@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { noiseIntensity, signalToNoise } from '../diffusion/signal-noise';
 import type { ConditionHook } from '../models/conditions';
-import { conditionRefinement } from '../refinement/condition-refinement';
+import { conditionRefinement, requireRefined } from '../refinement/condition-refinement';
 import type { Refiner } from '../refinement/refiner';
 import { foldIn, type Key, key } from '../runtime/random';
 import type { IdealLaw } from './ideal-law';
@@ -101,13 +101,10 @@ export async function runFigure3(
       onProgress?.(2 * runs.length, `${model.name}, seed ${seed}, baseline`);
       const baseline = await denoisingCurves(model, decode, request);
       onProgress?.(2 * runs.length + 1, `${model.name}, seed ${seed}, refined`);
-      const { hook } = conditionRefinement({ refiner, ideal: laws[i].ideal, fingerprint: model.fingerprint });
-      runs.push({
-        model: model.name,
-        seed,
-        baseline,
-        refined: await denoisingCurves(model, decode, { ...request, hook }),
-      });
+      const { hook, report } = conditionRefinement({ refiner, ideal: laws[i].ideal, fingerprint: model.fingerprint });
+      const refined = await denoisingCurves(model, decode, { ...request, hook });
+      requireRefined(report);
+      runs.push({ model: model.name, seed, baseline, refined });
     }
   }
   return runs;

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { estimate, type PairedDifference, pairedDifference } from '../metrics/confidence';
 import type { Parameters } from '../models/parameters';
-import { conditionRefinement, type RefinementReport } from '../refinement/condition-refinement';
+import { conditionRefinement, type RefinementReport, requireRefined } from '../refinement/condition-refinement';
 import type { Refiner } from '../refinement/refiner';
 import { foldIn, key } from '../runtime/random';
 import { evaluate, type Quality, type Reference } from './evaluation';
@@ -74,6 +74,7 @@ export async function makeImages(
 ): Promise<{ images: tf.Tensor4D; report?: RefinementReport }> {
   const plugged = refinement && plug(model, refinement);
   const latents = await model.generate({ labels, key: foldIn(key(seed), 'table 1'), guidance, hook: plugged?.hook });
+  if (plugged) requireRefined(plugged.report);
   const images = decode(latents);
   latents.dispose();
   return { images, report: plugged?.report };

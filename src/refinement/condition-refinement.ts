@@ -67,6 +67,21 @@ export function conditionRefinement(settings: RefinementSettings): { hook: Condi
   return { hook, report };
 }
 
+/**
+ * Throws where a refinement was asked for and changed nothing at all, so that "refined" is never another word for "baseline".
+ * @throws InvalidInputError naming the reasons why groups were kept.
+ */
+export function requireRefined({ groups }: RefinementReport): void {
+  if (groups.some(({ kept, iterations }) => kept === undefined || iterations.length > 0)) return;
+  const reasons = [...new Set(groups.map(({ kept }) => kept))].join('; ');
+  throw new InvalidInputError('Refinement', {
+    given:
+      groups.length === 0 ? 'no group of conditions' : `${groups.length} groups, all kept as they were: ${reasons}`,
+    expected: 'at least one group that is refined',
+    remedy: 'Generate more images per class (groups need `minimumRows`), or leave the refinement out.',
+  });
+}
+
 function rowsByGroup(ideal: IdealConditions, { classes, positions, step }: ConditionStep): Map<string, number[]> {
   const groups = new Map<string, number[]>();
   classes.forEach((label, row) => {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionStep } from '../../src/models/conditions';
-import { conditionRefinement } from '../../src/refinement/condition-refinement';
+import { conditionRefinement, requireRefined } from '../../src/refinement/condition-refinement';
 import { addConditions, createIdealConditions, groupOf, targetsOf } from '../../src/refinement/ideal-conditions';
 import { fitInverseProcess } from '../../src/refinement/inverse-process';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
@@ -168,6 +168,16 @@ describe('refinement/condition-refinement', () => {
     const expected = Array.from(rows, (c) => (c + 2 * c + 1) / 2);
     (await refined.data()).forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
     assert.ok(report.milliseconds.prior <= report.milliseconds.refiner);
+  });
+
+  it('does not let a refinement that changed nothing pass for one', async () => {
+    const ideal = buffer('class');
+    const { hook, report } = conditionRefinement({ refiner: nearestNeighbour, ideal, fingerprint: 'model' });
+    await hook(stepOf([[1, 2]], [0]));
+    assert.throws(
+      () => requireRefined(report),
+      /1 groups, all kept as they were: the buffer has no conditions of this group/,
+    );
   });
 
   it('refuses a buffer of another model and skips the steps that it is told to skip', async () => {
