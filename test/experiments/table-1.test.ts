@@ -12,7 +12,7 @@ import {
   withPaper,
 } from '../../src/experiments/table-1-report';
 import { initClassifier } from '../../src/models/classifier';
-import { createIdealConditions } from '../../src/refinement/ideal-conditions';
+import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -122,6 +122,8 @@ describe('experiments/table-1', () => {
       const reference = makeReference(describeImages(weights, real).features);
       const before = tf.memory().numTensors;
       const ideal = createIdealConditions({ width: 2, grouping: 'class', capacity: 4, fingerprint: 'near' });
+      const origin = { classes: [0, 1], positions: [0, 0], steps: [0, 0] };
+      addConditions(ideal, { conditions: Float32Array.of(0, 0, 1, 1), ...origin }, key(3));
       const near = noiseModel('near', 0);
       const runs = await runTable1(
         [
