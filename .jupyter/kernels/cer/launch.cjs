@@ -121,10 +121,10 @@ function checkOnlyCells(compiler) {
     ts.createWatchCompilerHost(files, { ...options, types: ['node'] }, ...rest); // not every @types there is
   require.cache[compiler].exports = { ...ts, createWatchProgram, createWatchCompilerHost }; // ts has getters only
   const unwatched = { close() {} };
-  for (const watch of ['watchFile', 'watchDirectory']) {
-    const original = ts.sys[watch];
-    ts.sys[watch] = (name, ...rest) => (name.includes('/node_modules') ? unwatched : original(name, ...rest));
-  }
+  const { watchFile } = ts.sys;
+  ts.sys.watchFile = (name, ...rest) => (name.includes('/node_modules') ? unwatched : watchFile(name, ...rest));
+  // A file made or removed while a cell runs starts a second timer of the compiler, which tslab cannot have.
+  ts.sys.watchDirectory = () => unwatched;
 }
 
 /**
