@@ -21,7 +21,7 @@ import { cloud, largestDifference } from './clouds';
 
 const size = fc.integer({ min: 1, max: 12 });
 const seed = fc.integer({ min: 0, max: 1e6 });
-const relativeEpsilon = fc.constantFrom(0.02, 0.1, 0.5, 2);
+const relativeEpsilon = fc.constantFrom(0.05, 0.1, 0.5, 2);
 
 /** Random clouds and positive weights of total mass one. */
 const problems = fc
@@ -63,7 +63,7 @@ describe('properties of transport', () => {
   for (const engine of ['float64', 'float32'] as const) {
     // float64: the tolerance of the solve; float32: a marginal error of 1e-6 and its rounding
     const slack = engine === 'float64' ? 1e-9 : 1e-5;
-    const options = { engine, tolerance: engine === 'float64' ? 1e-11 : 1e-6, maxIterations: 20000 };
+    const options = { engine, tolerance: engine === 'float64' ? 1e-11 : 1e-6, maxIterations: 100000 };
 
     it(`${engine}: marginals are met, the plan is non-negative, potentials have zero mean`, () => {
       fc.assert(
@@ -190,7 +190,7 @@ describe('properties of transport', () => {
 
   it('the gradient of the divergence agrees with central differences', () => {
     const problem = { x: Float64Array.from(cloud(1, 5, 2)), y: Float64Array.from(cloud(2, 6, 2)), dimension: 2 };
-    const options = { epsilon: 0.3, tolerance: 1e-13, maxIterations: 20000 };
+    const options = { epsilon: 0.3, tolerance: 1e-13, maxIterations: 100000 };
     const gradient = divergenceGradient(sinkhornDivergence(problem, options));
     const step = 1e-4; // truncation 1e-8 of the third derivative, rounding 1e-12 / 1e-4
     problem.x.forEach((_, k) => {
