@@ -1,6 +1,13 @@
 import { InvalidInputError, NumericalError } from '../runtime/errors';
+import type { SinkhornResult } from '../transport/result';
 
-/** Conditions of one group (same class, position, step ...) and samples of the law that they should follow. */
+/** Parts of the cost of a refinement that are timed. */
+export type TimedPart = 'coupling' | 'prior' | 'inverse' | 'adapting' | 'measuring';
+
+/**
+ * Conditions of one group (same class, position, step ...) and samples of the law that they should follow. Everything but the
+ * first three fields is optional: a refiner that needs one of them says so when it is absent.
+ */
 export interface Group {
   /** `[count, width]` conditions that the model made, row-major. */
   conditions: Float32Array;
@@ -9,6 +16,47 @@ export interface Group {
   width: number;
   /** The paper's T^-1 after a short denoising of given conditions: `[count, width]` to `[count, width]`. */
   inverse?: (conditions: Float32Array) => Float32Array;
+  /** The sampled prior: token latents `[count, channels]` by a short DDIM from given conditions. */
+  prior?: (conditions: Float32Array) => Float32Array;
+  /** `[targets, channels]` real token latents that the targets speak of. */
+  targetLatents?: Float32Array;
+  /** Which tokens were known, 1 or 0: `[count, tokens]` of the conditions and `[targets, tokens]` of the targets. */
+  known?: { conditions: Uint8Array; targets: Uint8Array; tokens: number };
+  /** Covariances of conditions and latents within groups, pooled over the classes of a buffer; computed when called. */
+  moments?: () => ConditionMoments;
+  /** Means `[width]` of the other classes' targets, for the guard against a lost class. */
+  otherMeans?: readonly Float64Array[];
+  /** Where rows come from: AR step, and for each row its image and token position. */
+  step?: number;
+  samples?: Int32Array;
+  positions?: Int32Array;
+  /** Called after each iteration with what it did, for trajectories, plans and measured rates. */
+  observe?: (at: Observation) => void;
+  /** Times a part of the work and returns its result. */
+  timed?: <T>(part: TimedPart, run: () => T) => T;
+}
+
+/** One iteration as it happened. */
+export interface Observation {
+  /** Iteration k, from 0. */
+  iteration: number;
+  /** `[count, width]` before and after it. */
+  before: Float32Array;
+  after: Float32Array;
+  /** The coupling, where there was one; `coupling.plan` is `[count, targets]`. */
+  coupling?: SinkhornResult;
+}
+
+/** Second moments within groups, in float64, row-major. */
+export interface ConditionMoments {
+  rows: number;
+  width: number;
+  channels: number;
+  /** `[width, width]` covariance of conditions. */
+  condition: Float64Array;
+  /** `[width, channels]` and `[channels, channels]`; empty when the latents are not known. */
+  cross: Float64Array;
+  token: Float64Array;
 }
 
 /** One iteration k of a refinement, measured on its group. */
