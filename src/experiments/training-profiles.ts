@@ -2,7 +2,9 @@ import { type CausalArConfig, causalArConfig } from '../models/causal-ar';
 import { type CdmConfig, cdmConfig } from '../models/cdm';
 import type { ClassifierConfig } from '../models/classifier';
 import { type MarConfig, marConfig } from '../models/mar';
+import { presetConfig } from '../models/presets';
 import type { VaeConfig } from '../models/vae';
+import { closest } from '../runtime/closest';
 import { InvalidInputError } from '../runtime/errors';
 
 /** The models that are trained, in the order in which they need each other. */
@@ -38,33 +40,6 @@ export interface TrainingProfile {
   budgets: Record<TrainedModelName, Budget>;
 }
 
-/** 32 pixels to 4 x 4 tokens of 8 channels. `latentScale` is measured after training. */
-const VAE: VaeConfig = {
-  imageChannels: 3,
-  width: 16,
-  multipliers: [1, 1, 2, 4],
-  blocks: 1,
-  resolution: 32,
-  encoderAttention: [],
-  decoderAttention: [],
-  bottleneck: 8,
-  latentChannels: 8,
-  groups: 8,
-  latentScale: 1,
-};
-
-const GRID = { imageSize: 32, vaeStride: 8, patchSize: 1, latentChannels: 8 };
-const SHARED = {
-  ...GRID,
-  mlpRatio: 4,
-  timestepFrequencies: 64,
-  labelDrop: 0.1,
-  normEpsilon: 1e-6,
-  // Evenly strided from t = 960 on: at t = 999 a small network's error is multiplied by 1 / sqrt(abar) = 20,000.
-  samplingSteps: 'ddim25',
-};
-const HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 1 };
-
 const budget = (fields: Partial<Budget> & Pick<Budget, 'steps' | 'batch' | 'rate'>): Budget => ({
   warmup: Math.ceil(fields.steps / 20),
   weightDecay: 0.02,
@@ -73,35 +48,17 @@ const budget = (fields: Partial<Budget> & Pick<Budget, 'steps' | 'batch' | 'rate
   ...fields,
 });
 
-/**
- * MAR, AR and CDM have about the same number of parameters and see the same number of images. The mask ratio starts at 0.1
- * instead of 0.7: with 16 tokens the published law would never train the late steps, in which few tokens are missing.
- */
+/** MAR, AR and CDM have about the same number of parameters and see the same number of images; sizes are the presets'. */
 const SMALL: TrainingProfile = {
   name: 'small',
   size: 32,
   perClass: { train: 1200, heldOut: 300 },
   klWeight: 1e-3,
-  vae: VAE,
+  vae: presetConfig('vae', 'vae-small'),
   classifierWidth: 16,
-  mar: (classes) =>
-    marConfig({
-      ...SHARED,
-      ...HEAD,
-      encoderWidth: 64,
-      encoderDepth: 2,
-      encoderHeads: 4,
-      decoderWidth: 64,
-      decoderDepth: 2,
-      decoderHeads: 4,
-      classes,
-      bufferSize: 4,
-      maskRatioMin: 0.1,
-      attentionDropout: 0,
-      projectionDropout: 0,
-    }),
-  ar: (classes) => causalArConfig({ ...SHARED, ...HEAD, width: 64, depth: 4, heads: 4, classes }),
-  cdm: (classes) => cdmConfig({ ...SHARED, width: 64, depth: 4, heads: 4, classes }),
+  mar: (classes) => marConfig({ ...presetConfig('mar', 'mar-small'), classes }),
+  ar: (classes) => causalArConfig({ ...presetConfig('ar', 'ar-small'), classes }),
+  cdm: (classes) => cdmConfig({ ...presetConfig('cdm', 'cdm-small'), classes }),
   budgets: {
     vae: budget({ steps: 2500, batch: 32, rate: 2e-3, weightDecay: 0, clipNorm: 1 }),
     classifier: budget({ steps: 1200, batch: 64, rate: 2e-3 }),
@@ -136,13 +93,14 @@ const PROFILES: Record<string, TrainingProfile> = {
 export function trainingProfile(name: string): TrainingProfile {
   const profile = PROFILES[name];
   if (profile) return profile;
+  const near = closest(name, Object.keys(PROFILES));
   throw new InvalidInputError('Training profile', {
     given: JSON.stringify(name),
     expected: `one of ${Object.keys(PROFILES).join(', ')}`,
     remedy:
       name === 'paper'
         ? 'Train at that scale with the PyTorch reference and bring the weights with `cer convert`.'
-        : 'Name one of these profiles.',
+        : `${near ? `Did you mean ${near}?` : 'Name one of these profiles.'}`,
   });
 }
 

@@ -1,15 +1,17 @@
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { trainingProfile } from '../../src/experiments/training-profiles';
 import { readSafetensors } from '../../src/io/safetensors';
 import { initCausalAr } from '../../src/models/causal-ar';
 import { initCdm } from '../../src/models/cdm';
 import { initMar } from '../../src/models/mar';
 import { countParameters, findPreset, type ModelSpec, PRESETS, shapesOf } from '../../src/models/presets';
-import { nearestPreset, requireFit } from '../../src/models/presets-fit';
+import { differenceCount, nearestPreset, requireFit } from '../../src/models/presets-fit';
 import { initVae } from '../../src/models/vae';
 import { useBackend } from '../../src/runtime/backend';
 import { key } from '../../src/runtime/random';
+import { CHECKPOINTS } from '../../src/training/trained-model';
 
 const WEIGHTS = join(__dirname, '../../data/reference/mar/mar_small.weights.safetensors');
 
@@ -79,6 +81,36 @@ describe('models/presets', () => {
     const wrapped = new Map([...shapesOf(findPreset('mar-b'))].map(([name, shape]) => [`module.${name}`, shape]));
     assert.throws(() => requireFit('file', wrapped, findPreset('mar-b')), { message: /begins with "module\."/ });
     assert.throws(() => findPreset('mar-xxl'), { name: 'InvalidInputError', message: /mar-b, mar-l, mar-h/ });
+  });
+
+  it('the shipped checkpoints are recognised: each has the configuration of its small preset, but for the measured scale', () => {
+    for (const [file, preset] of [
+      ['mar', 'mar-small'],
+      ['ar', 'ar-small'],
+      ['cdm', 'cdm-small'],
+      ['vae', 'vae-small'],
+    ]) {
+      const { tensors, metadata } = readSafetensors(join(CHECKPOINTS, `${file}.safetensors`));
+      const nearest = nearestPreset(new Map([...tensors].map(([name, { shape }]) => [name, shape])));
+      assert.equal(nearest.name, preset);
+      assert.equal(differenceCount(nearest.differences), 0);
+      const { latentScale: _, ...given } = JSON.parse(metadata.config);
+      const { latentScale: __, ...expected } = findPreset(preset).config as Record<string, unknown>;
+      assert.deepEqual(given, expected);
+    }
+  });
+
+  it('training profiles take their sizes from the presets', () => {
+    for (const name of ['smoke', 'small', 'full']) {
+      const { mar, ar, cdm, vae } = trainingProfile(name);
+      assert.deepEqual(
+        [mar(10), ar(10), cdm(10), vae],
+        ['mar-small', 'ar-small', 'cdm-small', 'vae-small'].map((preset) => findPreset(preset).config),
+      );
+      assert.equal(mar(3).classes, 3);
+    }
+    assert.throws(() => trainingProfile('smal'), { message: /Did you mean small\?/ });
+    assert.throws(() => findPreset('mar-smal'), { message: /Did you mean mar-small\?/ });
   });
 
   it('the small presets have the shapes that their initialisers make', async () => {
