@@ -13,6 +13,8 @@ export type ModelSpec =
   | { family: 'cdm'; config: CdmConfig }
   | { family: 'vae'; config: VaeConfig };
 
+type ConfigOf<Family> = Extract<ModelSpec, { family: Family }>['config'];
+
 /** A named configuration. */
 export type Preset = ModelSpec & {
   /** What it is and where its sizes come from. */
@@ -178,12 +180,9 @@ export function findPreset(name: string): Preset {
  * The configuration of a preset whose family is known where it is named.
  * @throws InvalidInputError for an unknown name or a preset of another family.
  */
-export function presetConfig<Family extends ModelSpec['family']>(
-  family: Family,
-  name: string,
-): Extract<ModelSpec, { family: Family }>['config'] {
+export function presetConfig<Family extends ModelSpec['family']>(family: Family, name: string): ConfigOf<Family> {
   const preset = findPreset(name);
-  if (preset.family === family) return preset.config as Extract<ModelSpec, { family: Family }>['config'];
+  if (preset.family === family) return preset.config as ConfigOf<Family>;
   throw new InvalidInputError('Preset', {
     given: `${name} of family ${preset.family}`,
     expected: `a preset of family ${family}`,

@@ -8,7 +8,7 @@ import { initCdm } from '../../src/models/cdm';
 import { initMar } from '../../src/models/mar';
 import { countParameters, findPreset, type ModelSpec, PRESETS, shapesOf } from '../../src/models/presets';
 import { differenceCount, nearestPreset, requireFit } from '../../src/models/presets-fit';
-import { initVae } from '../../src/models/vae';
+import { initVae, type VaeConfig } from '../../src/models/vae';
 import { useBackend } from '../../src/runtime/backend';
 import { key } from '../../src/runtime/random';
 import { CHECKPOINTS } from '../../src/training/trained-model';
@@ -95,7 +95,7 @@ describe('models/presets', () => {
       assert.equal(nearest.name, preset);
       assert.equal(differenceCount(nearest.differences), 0);
       const { latentScale: _, ...given } = JSON.parse(metadata.config);
-      const { latentScale: __, ...expected } = findPreset(preset).config as Record<string, unknown>;
+      const { latentScale: __, ...expected } = findPreset(preset).config as VaeConfig;
       assert.deepEqual(given, expected);
     }
   });
