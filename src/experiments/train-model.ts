@@ -67,7 +67,6 @@ export async function trainModel(
   const commit = currentCommit(); // of the code that runs, whatever happens to the files meanwhile
   const source = foldIn(key(seed), model);
   const plan = await planOf(model, profile, data, source, batch, { out, cache: options.cache, onText });
-  const convolutional = model === 'vae' || model === 'classifier';
   const result = await train(plan.task, {
     ...update,
     steps: Math.min(steps, options.stopAt ?? steps),
@@ -76,8 +75,7 @@ export async function trainModel(
     resume,
     signal,
     onProgress: (progress) => onProgress?.(model, progress),
-    // ONNX Runtime's convolution gradients are slower than TensorFlow's; everything else is faster compiled.
-    makeStep: convolutional && backendInUse()?.name === 'tensorflow' ? eagerStep : trainStep,
+    makeStep: stepMaker(model),
   });
   const { config, measured } = await plan.finish(result.ema, splits.reference);
   const provenance: Provenance = {
@@ -102,6 +100,12 @@ export async function trainModel(
   const path = result.finished ? saveTrainedModel(out, result.ema, provenance) : undefined;
   tf.dispose([...result.parameters.values(), ...result.ema.values()]);
   return { model, path, finished: result.finished, provenance };
+}
+
+/** How a model's updates run: compiled, but for convolutions, whose gradients TensorFlow computes faster where it is there. */
+export function stepMaker(model: TrainedModelName): typeof trainStep {
+  const convolutional = model === 'vae' || model === 'classifier';
+  return convolutional && backendInUse()?.name === 'tensorflow' ? eagerStep : trainStep;
 }
 
 interface Plan {
