@@ -1,7 +1,197 @@
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { checkGroup, type Group, type Refined, type Refiner, rowMean, totalVariance } from './refiner';
+/** Rivals of the optimal-transport refinement, each a plain JSON object, so that each can stand beside it at equal cost. */
+import { z } from 'zod';
+import { closest } from '../runtime/closest';
+import { InvalidInputError } from '../runtime/errors';
+import { parseOptions } from '../runtime/options';
+import { type Key, key as keyOf } from '../runtime/random';
+import { type FineTuneOptions, fineTuneSchema } from '../training/refined-task';
+import { nearestRespacing } from './equal-time';
+import type { IdealConditions } from './ideal-conditions';
+import type { Refiner } from './refiner';
+import { emaSmoothing } from './rivals/ema-smoothing';
+import { coordinateMoments, gaussianMoments } from './rivals/moments';
+import { nearestNeighbour } from './rivals/nearest-neighbour';
+import { predictiveProjection } from './rivals/predictive-projection';
+import { fitResidualMlp } from './rivals/residual-mlp';
+import { shrink } from './rivals/shrink';
 
-/** Rivals of the optimal-transport refinement, behind the same interface, so that each can stand beside it at equal cost. */
+export { coordinateMoments, gaussianMoments, nearestNeighbour, shrink };
+
+/** Options of each rival with their defaults. */
+const SCHEMAS = {
+  none: z.strictObject({}),
+  /** `keep`: share of the deviation from the mean that stays. */
+  shrink: z.strictObject({ keep: z.number().min(0).default(0.9) }),
+  'ema-smoothing': z.strictObject({
+    decay: z.number().min(0).lt(1).default(0.5),
+    centre: z.enum(['ideal', 'none']).default('ideal'),
+  }),
+  'coordinate-moments': z.strictObject({}),
+  /** `floor`: added to both covariances, relative to the mean variance. */
+  'gaussian-moments': z.strictObject({ floor: z.number().positive().default(0.05) }),
+  'nearest-neighbour': z.strictObject({}),
+  'predictive-projection': z.strictObject({
+    share: z.number().positive().max(1).default(0.99),
+    keep: z.number().min(0).max(1).default(0),
+  }),
+  'residual-mlp': z.strictObject({
+    noise: z.number().positive().default(0.05),
+    hidden: z.number().int().min(1).default(128),
+    steps: z.number().int().min(1).default(600),
+    batch: z.number().int().min(1).default(256),
+    rate: z.number().positive().default(2e-3),
+  }),
+  /** `scale`: of classifier-free guidance, growing linearly with the generated share. */
+  guidance: z.strictObject({ scale: z.number().min(0).default(1.5) }),
+  /** `steps`: of the reverse process per token; left out, as many as the time of the refinement buys. */
+  'more-steps': z.strictObject({ steps: z.number().int().min(1).max(1000).optional() }),
+  'scheduled-sampling': fineTuneSchema
+    .omit({ passThrough: true })
+    .extend({ ownHistory: z.number().positive().max(1).default(0.25) }),
+};
+
+export type RivalMethod = keyof typeof SCHEMAS;
+
+/** A rival as plain JSON: its method and its options; options left out have their defaults. */
+export type RivalOptions = { [M in RivalMethod]: { method: M } & z.input<(typeof SCHEMAS)[M]> }[RivalMethod];
+
+/** What there is: one row per rival, in the order of a table. */
+export interface RivalRow {
+  method: RivalMethod;
+  /** One line for a table. */
+  description: string;
+  /** Where it acts: on conditions between transformer and denoiser, on how tokens are sampled, or on the weights. */
+  acts: 'conditions' | 'sampling' | 'training';
+  /** What it is given besides the model. */
+  needs: 'nothing' | 'ideal law' | 'ideal law with tokens' | 'measured times' | 'training data';
+}
+
+const row = (method: RivalMethod, acts: RivalRow['acts'], needs: RivalRow['needs'], description: string): RivalRow => ({
+  method,
+  description,
+  acts,
+  needs,
+});
+
+export const RIVAL_TABLE: readonly RivalRow[] = [
+  row('none', 'conditions', 'nothing', 'conditions as the transformer made them'),
+  row('shrink', 'conditions', 'nothing', "towards the cloud's own mean by a fixed share"),
+  row('ema-smoothing', 'conditions', 'ideal law', "moving average of an image's conditions along the AR steps"),
+  row('coordinate-moments', 'conditions', 'ideal law', 'mean and variance of each coordinate of the ideal law'),
+  row(
+    'gaussian-moments',
+    'conditions',
+    'ideal law',
+    'mean and covariance of the ideal law (optimal map between Gaussians)',
+  ),
+  row('nearest-neighbour', 'conditions', 'ideal law', 'the nearest condition of the buffer: pure retrieval'),
+  row(
+    'predictive-projection',
+    'conditions',
+    'ideal law with tokens',
+    'projection on I*, the directions that predict the token',
+  ),
+  row('residual-mlp', 'conditions', 'ideal law', 'a small network trained to take noise off ideal conditions'),
+  row('guidance', 'sampling', 'nothing', 'classifier-free guidance; its scale is to be tuned'),
+  row('more-steps', 'sampling', 'measured times', 'more denoising steps in the time of the refinement'),
+  row('scheduled-sampling', 'training', 'training data', 'fine-tune with own samples among the history'),
+];
+
+/**
+ * The options in effect, with the method: what sweeps key rows by.
+ * @throws InvalidInputError for an unknown method (naming the nearest) or a wrong field.
+ */
+export function rivalOptions(given: RivalOptions | RivalMethod): RivalOptions {
+  const { method, ...options } = typeof given === 'string' ? { method: given } : given;
+  const schema: z.ZodType | undefined = SCHEMAS[method];
+  if (!schema) {
+    const near = closest(String(method), Object.keys(SCHEMAS));
+    throw new InvalidInputError('Rival', {
+      given: `method ${JSON.stringify(method)}`,
+      expected: `one of ${Object.keys(SCHEMAS).join(', ')}`,
+      remedy: near ? `Did you mean "${near}"?` : 'Correct the method.',
+    });
+  }
+  return { method, ...(parseOptions(`the rival ${method}`, schema, options) as object) } as RivalOptions;
+}
+
+/** What a rival changes of a generation: at most one of the fields but `dispose` is there. */
+export interface Rival {
+  /** Plug it in with `conditionRefinement`. */
+  refiner?: Refiner;
+  /** Scale of classifier-free guidance. */
+  guidance?: number;
+  /** Steps of the reverse process. */
+  respacing?: string;
+  /** The weights must come from this fine-tune (`refinedTask`, without a coupling). */
+  fineTune?: FineTuneOptions;
+  /** Share of the training noise that a residual network leaves on held-out rows: 1 = it learned nothing. */
+  noiseLeft?: number;
+  /** Frees the weights of a rival that has any. */
+  dispose?(): void;
+}
+
+/** What rivals may need to be made. */
+export interface RivalMaterials {
+  /** For the residual network: the buffer that it is fitted to. */
+  ideal?: IdealConditions;
+  /** Of its weights and noise; default a fixed one. */
+  key?: Key;
+  /** For more steps: what `equalTimeSteps` found. */
+  equalTime?: { steps: number };
+}
+
+/** Makes a rival from its JSON. @throws InvalidInputError for wrong options or missing materials. */
+export async function makeRival(given: RivalOptions | RivalMethod, materials: RivalMaterials = {}): Promise<Rival> {
+  const options = rivalOptions(given) as {
+    [M in RivalMethod]: { method: M } & z.output<(typeof SCHEMAS)[M]>;
+  }[RivalMethod];
+  switch (options.method) {
+    case 'none':
+      return {};
+    case 'shrink':
+      return { refiner: shrink(options.keep) };
+    case 'ema-smoothing':
+      return { refiner: emaSmoothing(options) };
+    case 'coordinate-moments':
+      return { refiner: coordinateMoments };
+    case 'gaussian-moments':
+      return { refiner: (group) => gaussianMoments(group, options.floor) };
+    case 'nearest-neighbour':
+      return { refiner: nearestNeighbour };
+    case 'predictive-projection':
+      return { refiner: predictiveProjection(options) };
+    case 'residual-mlp': {
+      const ideal = required(materials.ideal, options.method, 'ideal', 'the buffer of ideal conditions');
+      return fitResidualMlp(ideal, materials.key ?? keyOf(0), options);
+    }
+    case 'guidance':
+      return { guidance: options.scale };
+    case 'more-steps': {
+      const steps = options.steps ?? materials.equalTime?.steps;
+      return {
+        respacing: nearestRespacing(
+          required(steps, options.method, 'equalTime', '`steps`, or what `equalTimeSteps` found'),
+        ),
+      };
+    }
+    case 'scheduled-sampling': {
+      const { method, ...fineTune } = options;
+      return { fineTune };
+    }
+  }
+}
+
+function required<T>(value: T | undefined, method: string, name: string, what: string): T {
+  if (value !== undefined) return value;
+  throw new InvalidInputError(`Rival ${method}`, {
+    given: `no \`${name}\``,
+    expected: what,
+    remedy: `Pass \`${name}\` among the materials.`,
+  });
+}
+
+/** Rivals that need nothing but the group, by the names of notebook 11. */
 export const RIVALS: Readonly<Record<string, Refiner>> = {
   none: ({ conditions }) => ({ conditions, iterations: [], kept: 'no refinement asked for' }),
   'shrink to the mean': shrink(0.9),
@@ -9,101 +199,3 @@ export const RIVALS: Readonly<Record<string, Refiner>> = {
   'Gaussian moments': gaussianMoments,
   'nearest neighbour': nearestNeighbour,
 };
-
-/** Moves every condition towards the cloud's own mean: c <- mean + keep (c - mean). Knows nothing of the ideal law. */
-export function shrink(keep: number): Refiner {
-  return (group) => {
-    checkGroup(group);
-    const mean = rowMean(group.conditions, group.width);
-    return done(group, (value, i) => mean[i % group.width] + keep * (value - mean[i % group.width]));
-  };
-}
-
-/** Gives each coordinate the mean and standard deviation that it has under the ideal law. */
-export function coordinateMoments(group: Group): Refined {
-  checkGroup(group);
-  const { conditions, targets, width } = group;
-  const from = moments(conditions, width);
-  const to = moments(targets, width);
-  return done(group, (value, i) => {
-    const k = i % width;
-    return to.mean[k] + (from.deviation[k] > 0 ? to.deviation[k] / from.deviation[k] : 0) * (value - from.mean[k]);
-  });
-}
-
-/**
- * The optimal map between the Gaussians fitted to both clouds, with `floor` times the mean variance added to both
- * covariances, since a group has fewer rows than dimensions.
- */
-export function gaussianMoments(group: Group, floor = 0.05): Refined {
-  checkGroup(group);
-  const { conditions, targets, width } = group;
-  const source = covariance(conditions, width, floor);
-  const target = covariance(targets, width, floor);
-  const root = power(source, 0.5);
-  const inverseRoot = power(source, -0.5);
-  const map = inverseRoot.mmul(power(root.mmul(target).mmul(root), 0.5)).mmul(inverseRoot);
-  const from = rowMean(conditions, width);
-  const to = rowMean(targets, width);
-  return done(group, (_, i) => {
-    const row = Math.floor(i / width) * width;
-    let sum = to[i % width];
-    for (let k = 0; k < width; k++) sum += map.get(i % width, k) * (conditions[row + k] - from[k]);
-    return sum;
-  });
-}
-
-/** Replaces every condition by the nearest sample of the ideal law: pure retrieval. */
-export function nearestNeighbour(group: Group): Refined {
-  checkGroup(group);
-  const { conditions, targets, width } = group;
-  const nearest = Array.from({ length: conditions.length / width }, (_, i) => {
-    let best = 0;
-    let smallest = Infinity;
-    for (let j = 0; j < targets.length / width; j++) {
-      let sum = 0;
-      for (let k = 0; k < width; k++) sum += (conditions[i * width + k] - targets[j * width + k]) ** 2;
-      if (sum < smallest) {
-        smallest = sum;
-        best = j;
-      }
-    }
-    return best;
-  });
-  return done(group, (_, i) => targets[nearest[Math.floor(i / width)] * width + (i % width)]);
-}
-
-function done({ conditions, targets, width }: Group, change: (value: number, i: number) => number): Refined {
-  const next = conditions.map(change);
-  let displacement = 0;
-  for (let i = 0; i < next.length; i++) displacement += (next[i] - conditions[i]) ** 2;
-  displacement *= width / next.length;
-  const spread = totalVariance(next, width) / totalVariance(targets, width);
-  return { conditions: next, iterations: [{ transportCost: displacement, displacement, spread }] };
-}
-
-function moments(rows: Float32Array, width: number) {
-  const mean = rowMean(rows, width);
-  const variance = new Float64Array(width);
-  for (let i = 0; i < rows.length; i++) variance[i % width] += ((rows[i] - mean[i % width]) ** 2 * width) / rows.length;
-  return { mean, deviation: variance.map(Math.sqrt) };
-}
-
-function covariance(rows: Float32Array, width: number, floor: number): Matrix {
-  const mean = rowMean(rows, width);
-  const count = rows.length / width;
-  const centred = new Matrix(count, width);
-  for (let i = 0; i < rows.length; i++) centred.set(Math.floor(i / width), i % width, rows[i] - mean[i % width]);
-  const result = centred.transpose().mmul(centred).div(count);
-  const ridge = (floor * result.trace()) / width + Number.MIN_VALUE;
-  return result.add(Matrix.eye(width, width, ridge));
-}
-
-function power(symmetric: Matrix, exponent: number): Matrix {
-  const { eigenvectorMatrix: vectors, realEigenvalues } = new EigenvalueDecomposition(symmetric, {
-    assumeSymmetric: true,
-  });
-  return vectors
-    .mmul(Matrix.diag(realEigenvalues.map((v) => Math.max(v, 1e-300) ** exponent)))
-    .mmul(vectors.transpose());
-}
