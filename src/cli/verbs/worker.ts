@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { wholeNumber } from '../arguments';
+
+interface WorkerArguments {
+  queue: string;
+  queueName: string;
+  processes?: number;
+  lock: number;
+}
+
+/** Adds `cer worker`. */
+export function register(program: Command): void {
+  program
+    .command('worker')
+    .description('make rows of sweeps from a Redis queue, until it is stopped; start as many as you like, anywhere')
+    .requiredOption('--queue <url>', 'redis://host:port, or rediss:// for TLS')
+    .option('--queue-name <name>', 'queue on that Redis', 'condition-refinement')
+    .option('--processes <n>', 'rows at a time (default: one per core)', wholeNumber)
+    .option('--lock <seconds>', 'after so long the row of a dead worker goes to another', wholeNumber, 30)
+    .addHelpText(
+      'after',
+      `
+Example:
+  redis-server --appendonly yes &
+  cer worker --queue redis://127.0.0.1:6379 --processes 2 &
+  cer sweep epsilon.json --queue redis://127.0.0.1:6379
+
+A worker needs the same code and the same weight files as whoever started the sweep, and refuses rows where they differ.
+Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
+    )
+    .action(async ({ queue: url, queueName: name, processes, lock }: WorkerArguments) => {
+      const { serveQueue, withoutPassword } = await import('../../sweep/queue');
+      const { abortOnInterrupt } = await import('../../runtime/interrupt');
+      const { signal, release } = abortOnInterrupt();
+      console.error(`worker on ${withoutPassword(url)}, queue ${name}; Ctrl-C ends it`);
+      await serveQueue({
+        url,
+        name,
+        processes,
+        lockSeconds: lock,
+        signal,
+        onRow: ({ experiment, seed, key }, outcome) => {
+          const what = `${experiment} ${key.slice(0, 8)}, seed ${seed}`;
+          const came = 'error' in outcome ? `failed: ${outcome.error}` : 'done';
+          console.error(`${what}: ${came} (${outcome.seconds.toFixed(1)} s)`);
+        },
+      });
+      release();
+    });
+}

@@ -1,0 +1,3 @@
+export async function reportSweep(..._: unknown[]) {
+  return { text: '' };
+}

@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Row } from '../../src/sweep/store';
+
+/** A folder of a test's own, removed after all tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cer-sweep-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Waits until something holds. @throws Error when it does not in `seconds`. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
+  for (let i = 0; i < 20 * seconds; i++) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`not within ${seconds} s: ${what}`);
+}
+
+/** The measured values of rows without what differs from run to run. */
+export function measured(rows: readonly Row[]) {
+  return rows.map(({ key, seed, configuration, values }) => ({ key, seed, configuration, values }));
+}
