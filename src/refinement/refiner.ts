@@ -61,7 +61,7 @@ export interface ConditionMoments {
 
 /** One iteration k of a refinement, measured on its group. */
 export interface Iteration {
-  /** Cost of the coupling, in squared condition units. */
+  /** Cost of the coupling, in squared units of the space in which it is sought (conditions, by default). */
   transportCost: number;
   /** Mean squared displacement of a condition in this iteration. */
   displacement: number;
@@ -69,6 +69,8 @@ export interface Iteration {
   spread: number;
   /** How the solver ended; absent where none ran. */
   solver?: string;
+  /** Factor by which W2 to the ideal law shrinks in this iteration by theory (lambda = 0, exact transport); absent where none holds. */
+  rho?: number;
 }
 
 /** What became of a group. `kept` says why nothing, or not everything, was done. */
@@ -118,6 +120,13 @@ export function totalVariance(rows: Float32Array, width: number): number {
   let sum = 0;
   for (let i = 0; i < rows.length; i++) sum += (rows[i] - mean[i % width]) ** 2;
   return (sum * width) / rows.length;
+}
+
+/** Rows scaled about their mean to a total variance; one point stays one point. */
+export function rescaled(rows: Float32Array, width: number, variance: number): Float32Array {
+  const mean = rowMean(rows, width);
+  const factor = Math.sqrt(variance / Math.max(totalVariance(rows, width), Number.MIN_VALUE));
+  return rows.map((value, i) => mean[i % width] + factor * (value - mean[i % width]));
 }
 
 /** Mean squared distance between matching rows. */
