@@ -26,10 +26,11 @@ export interface SinkhornRow {
   /** Cost matrix and iterations until the relative L1 error of a marginal is 1e-6. */
   msToTolerance?: number;
   iterationsToTolerance?: number;
-  /** Rise of the peak resident memory, in units of the float32 kernel matrix. */
+  /** Rise of the peak resident memory in a fresh process (median of three), in units of the float32 kernel matrix. */
   memoryRatio?: number;
-  /** Bytes of the matrix read per second, in units of what one thread can read from memory. */
+  /** Bytes of the matrix swept per second, in units of what one thread reads from 256 MB of memory in the same rounds. */
   bandwidthFraction?: number;
+  yardstickGBs?: number;
   gflops?: number;
   flopsFraction?: number;
   threads?: number;
@@ -41,12 +42,15 @@ interface Answer {
   iterations: number;
 }
 
+/** `rounds` alternate the engines; in each, ours solves `inner` times. */
 const SIZES = [
   { n: 64, iterations: 200, rounds: 7, inner: 20 },
   { n: 256, iterations: 100, rounds: 7, inner: 10 },
   { n: 1024, iterations: 20, rounds: 5, inner: 3 },
-  { n: 4096, iterations: 4, rounds: 3, inner: 1 },
+  { n: 4096, iterations: 4, rounds: 3, inner: 3 },
 ];
+/** POT's log form needs about a second for an iteration at n = 4096: one round of so many is enough. */
+const SLOW_ITERATIONS = 2;
 const DIMENSIONS = [16, 256];
 const TOLERANCE = 1e-6;
 
@@ -57,13 +61,17 @@ export async function run(log: (line: string) => void): Promise<SinkhornRow[]> {
   const peer = python
     ? new Peer(python, join(__dirname, 'peers', 'sinkhorn.py'), { OMP_NUM_THREADS: '2', OPENBLAS_NUM_THREADS: '2' })
     : undefined;
-  const limits = machineLimits();
-  log(`this machine, one thread: ${(limits.bytes / 1e9).toFixed(1)} GB/s, ${(limits.flops / 1e9).toFixed(1)} GFLOP/s`);
+  const yardstick = new Yardstick();
   try {
     const rows: SinkhornRow[] = [];
+    const began = performance.now();
     for (const size of SIZES) {
-      for (const d of DIMENSIONS) rows.push(...(await compare(size, d, peer, folder, limits, log)));
+      for (const d of DIMENSIONS) {
+        log(`n = ${size.n}, d = ${d} (${((performance.now() - began) / 1000).toFixed(0)} s so far)`);
+        rows.push(...(await compare(size, d, peer, folder, yardstick, log)));
+      }
     }
+    log(`256 problems of 64 points (${((performance.now() - began) / 1000).toFixed(0)} s so far)`);
     rows.push(...(await batches(peer, folder, log)));
     return rows;
   } finally {
@@ -77,7 +85,7 @@ async function compare(
   d: number,
   peer: Peer | undefined,
   folder: string,
-  limits: { bytes: number; flops: number },
+  yardstick: Yardstick,
   log: (line: string) => void,
 ): Promise<SinkhornRow[]> {
   const x = Float32Array.from(normal(key(1), n * d));
@@ -88,6 +96,7 @@ async function compare(
   writeFileSync(join(folder, 'y'), y);
   const times = new Map<string, number[]>();
   const note = (engine: string, ms: number) => times.set(engine, [...(times.get(engine) ?? []), ms]);
+  const bandwidths: number[] = [];
   const question = { x: join(folder, 'x'), y: join(folder, 'y'), d, eps: epsilon, iterations };
   const setup = new Map<string, number>();
   const errors = new Map<string, number>();
@@ -104,6 +113,7 @@ async function compare(
   for (let round = 0; round < rounds; round++) {
     for (const [engine, options] of ourEngines) {
       if (round === 0) ours(options, 2);
+      bandwidths.push(yardstick.bytesPerSecond());
       // Float32 may reach a fixed point (error exactly 0) earlier: divide by the iterations that were made.
       const solves = Array.from({ length: inner }, () => ours(options, iterations).result);
       note(engine, median(solves.map((solved) => solved.timings.iterations / solved.iterations)));
@@ -116,9 +126,11 @@ async function compare(
       setup.set(`torch, ${threads} threads`, 1000 * cost);
     }
     for (const engine of ['sinkhorn_log', 'sinkhorn']) {
-      if (round > 0 && n >= 4096 && engine === 'sinkhorn_log') continue; // seconds per iteration: once is enough
-      const { seconds, setup: cost } = await peer.ask<Answer>({ ...question, engine });
-      note(`POT ${engine}`, (1000 * seconds) / iterations);
+      const slow = n >= 4096 && engine === 'sinkhorn_log';
+      if (slow && round > 0) continue;
+      const count = slow ? SLOW_ITERATIONS : iterations;
+      const { seconds, setup: cost } = await peer.ask<Answer>({ ...question, engine, iterations: count });
+      note(`POT ${engine}`, (1000 * seconds) / count);
       setup.set(`POT ${engine}`, 1000 * cost);
     }
   }
@@ -135,8 +147,9 @@ async function compare(
     const plan = join(folder, 'plan');
     await peer.ask({ ...question, engine: 'torch', threads: 2, plan });
     if (torch) errors.set(torch, planError(readPlan(plan), exact, n));
-    const transposed = truth(true);
-    for (const engine of n >= 4096 ? ['sinkhorn'] : ['sinkhorn_log', 'sinkhorn']) {
+    const engines = n >= 4096 ? [] : ['sinkhorn_log', 'sinkhorn']; // float64 like the truth: checked on smaller problems
+    const transposed = engines.length > 0 ? truth(true) : exact;
+    for (const engine of engines) {
       await peer.ask({ ...question, engine, plan });
       errors.set(`POT ${engine}`, planError(readPlan(plan), transposed, n, true));
     }
@@ -153,12 +166,13 @@ async function compare(
     row.ratioToTorch = ratio(times, row.engine, torch);
     row.ratioToPot = ratio(times, row.engine, 'POT sinkhorn_log');
     row.gflops = (4 * n * n) / row.msPerIteration / 1e6;
-    row.flopsFraction = (1e9 * row.gflops) / limits.flops;
-    row.bandwidthFraction = (4 * n * n) / (row.msPerIteration / 1000) / limits.bytes;
+    row.flopsFraction = (1e9 * row.gflops) / yardstick.flops;
+    row.yardstickGBs = median(bandwidths) / 1e9;
+    row.bandwidthFraction = (4 * n * n) / (row.msPerIteration / 1000) / median(bandwidths);
     row.threads = n >= 2048 && row.engine !== 'ours, one thread' ? 2 : 1;
   }
   const own = rows[0];
-  own.memoryRatio = memoryRatio(n, d);
+  if (n >= 256) own.memoryRatio = memoryRatio(n, d); // below, a process grows by more than a problem
   const solves = Array.from({ length: 3 }, () => ours({ tolerance: TOLERANCE }, 2000));
   own.msToTolerance = median(solves.map(({ ms }) => ms));
   own.iterationsToTolerance = solves[0].result.iterations;
@@ -210,36 +224,46 @@ async function batches(peer: Peer | undefined, folder: string, log: (line: strin
   return rows;
 }
 
-/** What one thread of WebAssembly reads from 256 MB of memory per second, and computes in registers and first-level cache. */
-function machineLimits(): { bytes: number; flops: number } {
-  const modules = kernelModules();
-  if (!modules) return { bytes: Number.NaN, flops: Number.NaN };
-  const floats = 2 ** 26;
-  const memory = new WebAssembly.Memory({ initial: (4 * floats) / 65536 + 16 });
-  const kernels = new WebAssembly.Instance(modules.single, { env: { memory } }).exports as unknown as Kernels;
-  const base = 2 ** 20;
-  new Float32Array(memory.buffer, base, floats).fill(1); // touched, so that every page is there
-  const best = (repeats: number, work: () => void) => {
-    work();
-    const all = Array.from({ length: repeats }, () => {
+/** What one thread of WebAssembly reads from memory and computes, measured beside the solver. */
+class Yardstick {
+  private static readonly FLOATS = 2 ** 26; // 256 MB: beyond every cache
+  private static readonly BASE = 2 ** 20;
+  private readonly kernels?: Kernels;
+  /** Multiplications and additions per second in registers and first-level cache. */
+  readonly flops: number = Number.NaN;
+
+  constructor() {
+    const modules = kernelModules();
+    if (!modules) return;
+    const { FLOATS, BASE } = Yardstick;
+    const memory = new WebAssembly.Memory({ initial: (4 * FLOATS) / 65536 + 16 });
+    this.kernels = new WebAssembly.Instance(modules.single, { env: { memory } }).exports as unknown as Kernels;
+    new Float32Array(memory.buffer, BASE, FLOATS).fill(1); // touched, so that every page is there
+    const [side, width, times] = [64, 16, 2000];
+    const seconds = Array.from({ length: 6 }, () => {
       const began = performance.now();
-      work();
+      for (let k = 0; k < times; k++) this.kernels?.applyRows(BASE, side, 0, side, 2 * BASE, width, 3 * BASE);
       return (performance.now() - began) / 1000;
     });
-    return Math.min(...all);
-  };
-  const stream = best(5, () => kernels.streamSum(base, floats));
-  const [side, width, times] = [64, 16, 2000];
-  const block = best(5, () => {
-    for (let k = 0; k < times; k++) kernels.applyRows(base, side, 0, side, 2 * base, width, 3 * base);
-  });
-  return { bytes: (4 * floats) / stream, flops: (2 * side * side * width * times) / block };
+    this.flops = (2 * side * side * width * times) / Math.min(...seconds);
+    for (let k = 0; k < 3; k++) this.bytesPerSecond();
+  }
+
+  /** One reading of 256 MB. */
+  bytesPerSecond(): number {
+    if (!this.kernels) return Number.NaN;
+    const began = performance.now();
+    this.kernels.streamSum(Yardstick.BASE, Yardstick.FLOATS);
+    return (4 * Yardstick.FLOATS) / ((performance.now() - began) / 1000);
+  }
 }
 
+/** Median of three fresh processes. */
 function memoryRatio(n: number, d: number): number {
   const script = join(__dirname, 'shared-memory.ts');
-  const rise = Number(execFileSync(process.execPath, ['--import', 'tsx', script, String(n), String(d)]).toString());
-  return rise / (4 * n * n);
+  const arguments_ = ['--expose-gc', '--import', 'tsx', script, String(n), String(d)];
+  const rises = Array.from({ length: 3 }, () => Number(execFileSync(process.execPath, arguments_).toString()));
+  return median(rises) / (4 * n * n);
 }
 
 function readPlan(file: string): Float64Array {

@@ -13,6 +13,8 @@ const REPAIR_ITERATIONS = 10;
 /** Iterations without a better marginal error after which float32 has nothing more to give. */
 const STALL_ITERATIONS = 100;
 const CHECK_EVERY = 10;
+/** Bytes of a matrix above which passes alternate in direction: what no private cache holds is then partly read from a shared one. */
+const ALTERNATE_ABOVE = 2 ** 20;
 
 type Outcome = 'converged' | 'budget' | 'stalled' | 'underflow' | 'absorb' | 'repaired';
 
@@ -161,10 +163,11 @@ class KernelSolve {
         [uAt, uNext] = [uNext, uAt];
         [vNext, vAt] = [uNext, uAt];
       } else {
+        const backward = this.iterations % 2 === 1 && 4 * space.rows * stride > ALTERNATE_ABOVE;
         space.parallel('scalingPass', (t) => [
           ...[pointer.matrix, stride, space.shareStart(t), space.shareStart(t + 1), pointer.qv, uAt, pointer.r],
           ...[pointer.a, pointer.rowShift, this.rowSide.damping, pointer.w + 4 * stride * t],
-          ...[pointer.panel + 4 * stride * t, pointer.stats + 64 * t],
+          ...[pointer.panel + 4 * stride * t, pointer.stats + 64 * t, backward ? 1 : 0],
         ]);
       }
       const { error, low: uLow, high: uHigh } = this.stats();

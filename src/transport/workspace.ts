@@ -9,8 +9,8 @@ const BASE = PAGE;
 const RETAINED_BYTES = 96 * 2 ** 20;
 /** Rows of costs that a thread computes before it turns them into matrix rows. */
 const CHUNK_ROWS = 32;
-/** Costs of up to this many pairs are kept in float64, so that an absorption or a new epsilon need not compute them again. */
-const KEPT_COSTS = 2 ** 20;
+/** Costs of up to this many pairs (4 MB) are kept in float64, so that an absorption or a new epsilon need not compute them again. */
+const KEPT_COSTS = 2 ** 19;
 /** From this dimension on, float32 points are subtracted in float32 while the mean cost is at most WIDE_SCALE epsilon. */
 const WIDE_DIMENSION = 64;
 const WIDE_SCALE = 50;

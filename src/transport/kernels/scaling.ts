@@ -6,7 +6,8 @@ import { laneSums, lanesMax, lanesMin, lanesSum, madd } from './simd';
 const PANEL = 64;
 
 /**
- * Rows `start` .. `end` (multiples of 4) of an iteration u = (K qv)^-damping exp(shift), w = K^T (r u).
+ * Rows `start` .. `end` (multiples of 4) of an iteration u = (K qv)^-damping exp(shift), w = K^T (r u), from the last to the
+ * first when `backward`: a caller that alternates finds the rows that it read last still in the cache.
  * `stats` (float64): [error += sum a |u_old / u_new - 1|, smallest u, largest u] over rows with mass.
  * `w` (zeroed here) and `panel` have `stride` floats, private to the calling thread.
  */
@@ -24,16 +25,18 @@ export function scalingPass(
   w: usize,
   panel: usize,
   stats: usize,
+  backward: i32,
 ): void {
   const rowBytes: usize = (<usize>stride) << 2;
   memory.fill(w, 0, rowBytes);
   let error: f64 = 0;
   let smallest: f32 = Infinity;
   let largest: f32 = 0;
-  for (let first = start; first < end; first += PANEL) {
-    const stop = min(first + PANEL, end);
+  for (let done = 0; done < end - start; done += PANEL) {
+    const stop = min(done + PANEL, end - start);
     memory.fill(panel, 0, rowBytes);
-    for (let i = first; i < stop; i += 4) {
+    for (let k = done; k < stop; k += 4) {
+      const i = backward ? end - 4 - k : start + k;
       const row = matrix + <usize>i * rowBytes;
       const sums = rowProducts(row, rowBytes, qv);
       const at = (<usize>i) << 2;
@@ -163,23 +166,24 @@ function damped(sum: f32, damping: f32, shift: f32): f32 {
 @inline
 function rowProducts(row: usize, rowBytes: usize, qv: usize): v128 {
   const zero = f32x4.splat(0);
-  let a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
+  // Four accumulators, not eight: with eight the engine runs out of registers.
+  let a = zero, b = zero, c = zero, d = zero;
   const row1 = row + rowBytes;
   const row2 = row1 + rowBytes;
   const row3 = row2 + rowBytes;
   for (let j: usize = 0; j < rowBytes; j += 32) {
-    const v0 = v128.load(qv + j);
-    const v1 = v128.load(qv + j, 16);
-    a0 = madd(v128.load(row + j), v0, a0);
-    a1 = madd(v128.load(row + j, 16), v1, a1);
-    b0 = madd(v128.load(row1 + j), v0, b0);
-    b1 = madd(v128.load(row1 + j, 16), v1, b1);
-    c0 = madd(v128.load(row2 + j), v0, c0);
-    c1 = madd(v128.load(row2 + j, 16), v1, c1);
-    d0 = madd(v128.load(row3 + j), v0, d0);
-    d1 = madd(v128.load(row3 + j, 16), v1, d1);
+    let v = v128.load(qv + j);
+    a = madd(v128.load(row + j), v, a);
+    b = madd(v128.load(row1 + j), v, b);
+    c = madd(v128.load(row2 + j), v, c);
+    d = madd(v128.load(row3 + j), v, d);
+    v = v128.load(qv + j, 16);
+    a = madd(v128.load(row + j, 16), v, a);
+    b = madd(v128.load(row1 + j, 16), v, b);
+    c = madd(v128.load(row2 + j, 16), v, c);
+    d = madd(v128.load(row3 + j, 16), v, d);
   }
-  return laneSums(f32x4.add(a0, a1), f32x4.add(b0, b1), f32x4.add(c0, c1), f32x4.add(d0, d1));
+  return laneSums(a, b, c, d);
 }
 
 /** to += sum over four rows of weight_i K_i. */
