@@ -25,6 +25,7 @@ export function arModel(parameters: Parameters, config: CausalArConfig): ImageMo
         latents: column(real),
         classes: labels,
         positions: new Int32Array(labels.length).fill(step),
+        known: Uint8Array.from({ length: labels.length * tokens }, (_, i) => (i % tokens < step ? 1 : 0)),
       };
     }
     tf.dispose([conditions, real]);

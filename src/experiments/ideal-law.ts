@@ -4,8 +4,10 @@ import {
   createIdealConditions,
   type Grouping,
   type IdealConditions,
+  type Upkeep,
 } from '../refinement/ideal-conditions';
-import { fitInverseProcess, type InverseProcess } from '../refinement/inverse-process';
+import { type InverseOptions, inverseOfBuffer } from '../refinement/inverse-of-buffer';
+import type { InverseProcess } from '../refinement/inverse-process';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, permutation } from '../runtime/random';
 import type { ImageModel } from './image-model';
@@ -22,6 +24,10 @@ export interface IdealLawOptions {
   grouping?: Grouping;
   /** Rows kept per group; default 100. */
   capacity?: number;
+  /** What becomes of old rows; default `reservoir`. */
+  upkeep?: Upkeep;
+  /** T^-1 that is fitted to the buffer; default ridge, one map for all tokens. */
+  inverse?: InverseOptions;
   /** Images per forward pass; default 100. */
   batch?: number;
   onProgress?: (done: number, total: number) => void;
@@ -39,10 +45,27 @@ export interface IdealLaw {
  */
 export async function learnIdealLaw(
   model: ImageModel,
+  latents: Latents,
+  source: Key,
+  { grouping = 'class-position-step', capacity = 100, upkeep, inverse, batch, onProgress }: IdealLawOptions = {},
+): Promise<IdealLaw> {
+  const { fingerprint, conditionWidth: width, channels, tokens } = model;
+  const ideal = createIdealConditions({ width, grouping, capacity, fingerprint, channels, tokens, upkeep });
+  await addIdealLaw(model, ideal, latents, source, { batch, onProgress });
+  return { ideal, inverse: inverseOfBuffer(ideal, inverse ?? { kind: 'ridge' }) };
+}
+
+/**
+ * Adds the teacher-forced conditions of real latents to a buffer: for more data than fits into memory at once, or to follow a
+ * model in training (`Upkeep`), whose fingerprint the buffer then takes.
+ */
+export async function addIdealLaw(
+  model: ImageModel,
+  ideal: IdealConditions,
   { values, labels }: Latents,
   source: Key,
-  { grouping = 'class-position-step', capacity = 100, batch = 100, onProgress }: IdealLawOptions = {},
-): Promise<IdealLaw> {
+  { batch = 100, onProgress }: Pick<IdealLawOptions, 'batch' | 'onProgress'> = {},
+): Promise<void> {
   if (!model.teacherForced) {
     throw new InvalidInputError('Ideal law', {
       given: `model ${model.name}, whose condition is static`,
@@ -50,46 +73,21 @@ export async function learnIdealLaw(
       remedy: 'There is nothing to refine: use MAR or the causal AR model.',
     });
   }
-  const { fingerprint, conditionWidth: width, side, channels } = model;
-  const ideal = createIdealConditions({ width, grouping, capacity, fingerprint });
+  const { side } = model;
   const perImage = values.length / labels.length;
   const order = permutation(foldIn(source, 'order'), labels.length); // data sets are sorted by class
-  const fit: { latents: Float32Array[]; conditions: Float32Array[]; rows: number } = {
-    latents: [],
-    conditions: [],
-    rows: 0,
-  };
   for (let start = 0; start < labels.length; start += batch) {
     const images = order.subarray(start, start + batch);
     const part = new Float32Array(images.length * perImage);
     images.forEach((image, i) => part.set(values.subarray(image * perImage, (image + 1) * perImage), i * perImage));
     const latents = tf.tensor4d(part, [images.length, side, side, perImage / side ** 2]);
-    for await (const rows of model.teacherForced(
-      latents,
-      images.map((image) => labels[image]),
-    )) {
-      const steps = new Int32Array(rows.classes.length).fill(rows.step);
-      addConditions(ideal, { ...rows, steps }, foldIn(foldIn(source, 'reservoir'), start));
-      if (fit.rows >= FIT_ROWS) continue;
-      fit.latents.push(rows.latents);
-      fit.conditions.push(rows.conditions);
-      fit.rows += rows.classes.length;
+    const reservoir = foldIn(foldIn(source, 'reservoir'), start);
+    const own = images.map((image) => labels[image]);
+    for await (const rows of model.teacherForced(latents, own, foldIn(reservoir, 'orders'))) {
+      addConditions(ideal, { ...rows, steps: new Int32Array(rows.classes.length).fill(rows.step) }, reservoir);
     }
     latents.dispose();
     onProgress?.(start + images.length, labels.length);
   }
-  return { ideal, inverse: fitInverseProcess(joined(fit.latents), channels, joined(fit.conditions), width) };
-}
-
-/** Rows that T^-1 is fitted to: many times its few hundred coefficients. */
-const FIT_ROWS = 8000;
-
-function joined(parts: Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  ideal.fingerprint = model.fingerprint;
 }

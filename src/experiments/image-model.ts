@@ -24,6 +24,8 @@ export interface TeacherForced {
   /** Per row: class and token position. */
   classes: Int32Array;
   positions: Int32Array;
+  /** Which tokens of the image were known, `[rows, tokens]`, 1 or 0. */
+  known?: Uint8Array;
 }
 
 /** A trained generator as experiments see it; latents are scaled, `[batch, height, width, channels]`. */
@@ -43,6 +45,9 @@ export interface ImageModel {
   /** Tokens `[batch, tokens, channels]` put together to latents. */
   toLatents(tokens: tf.Tensor3D): tf.Tensor4D;
   generate(request: GenerationRequest): Promise<tf.Tensor4D>;
-  /** Absent where the condition does not depend on the history (a static condition). */
-  teacherForced?(latents: tf.Tensor4D, labels: Int32Array): AsyncIterable<TeacherForced>;
+  /**
+   * Absent where the condition does not depend on the history (a static condition).
+   * @param source of the token orders, where they are random; default a fixed key, so that each call has the same orders.
+   */
+  teacherForced?(latents: tf.Tensor4D, labels: Int32Array, source?: Key): AsyncIterable<TeacherForced>;
 }

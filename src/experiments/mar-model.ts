@@ -10,11 +10,11 @@ import {
   tokenCount,
   unpatchify,
 } from '../models/mar';
-import { keyedMarDraws, sampleMar } from '../models/mar-sample';
-import { cosineMaskCounts, maskByOrder, placeTokens } from '../models/masking';
+import { keyedMarDraws, knownTokens, sampleMar } from '../models/mar-sample';
+import { cosineMaskCounts, drawOrders, maskByOrder, placeTokens } from '../models/masking';
 import type { Parameters } from '../models/parameters';
 import { respacedDiffusion } from '../models/token-sampler';
-import { key, permutation } from '../runtime/random';
+import { foldIn, type Key, key, permutation } from '../runtime/random';
 import type { ImageModel, TeacherForced } from './image-model';
 
 export interface MarModelOptions {
@@ -22,34 +22,45 @@ export interface MarModelOptions {
   steps?: number;
   /** Seed of the token order; default 0. */
   orderSeed?: number;
+  /**
+   * `shared` (default): all images have one random token order; `own`: each image has its own, as in the reference, and what is
+   * known at a step differs from image to image.
+   */
+  orders?: 'shared' | 'own';
 }
 
 /**
- * A masked autoregressive model for experiments. All images share one random token order (ours): at a given step the same
- * positions are known in every image, so that "the law of the condition given what is known" is one law per position.
+ * A masked autoregressive model for experiments. By default all images share one random token order (ours): at a given step the
+ * same positions are known in every image, so that "the law of the condition given what is known" is one law per position.
  */
 export function marModel(
   parameters: Parameters,
   config: MarConfig,
-  { steps = 8, orderSeed = 0 }: MarModelOptions = {},
+  { steps = 8, orderSeed = 0, orders: kind = 'shared' }: MarModelOptions = {},
 ): ImageModel {
   const tokens = tokenCount(config);
   const order = permutation(key(orderSeed), tokens);
   const counts = cosineMaskCounts(tokens, steps);
-  const sharedOrders = (batch: number) => Int32Array.from({ length: batch * tokens }, (_, i) => order[i % tokens]);
+  const ordersOf = (batch: number, source: Key) =>
+    kind === 'own'
+      ? drawOrders(foldIn(source, 'orders'), batch, tokens)
+      : Int32Array.from({ length: batch * tokens }, (_, i) => order[i % tokens]);
 
   /** Which tokens are masked before a step, and which of them it generates, `[batch, tokens]` flat. */
-  function masks(batch: number, step: number) {
-    const orders = sharedOrders(batch);
+  function masks(orders: Int32Array, step: number) {
     const mask = maskByOrder(orders, tokens, step === 0 ? tokens : counts[step - 1]);
     const after = maskByOrder(orders, tokens, step === steps - 1 ? 0 : counts[step]);
     return { mask, predicted: mask.map((masked, i) => (masked && !after[i] ? 1 : 0)) };
   }
 
-  async function* teacherForced(latents: tf.Tensor4D, labels: Int32Array): AsyncIterable<TeacherForced> {
-    const batch = labels.length;
+  async function* teacherForced(
+    latents: tf.Tensor4D,
+    labels: Int32Array,
+    source: Key = foldIn(key(orderSeed), 'teacher forcing'),
+  ): AsyncIterable<TeacherForced> {
+    const orders = ordersOf(labels.length, source);
     for (let step = 0; step < steps; step++) {
-      const { mask, predicted } = masks(batch, step);
+      const { mask, predicted } = masks(orders, step);
       const placement = placementTensors(placeTokens(mask, tokens, config.bufferSize, predicted));
       const [conditions, real] = tf.tidy(() => {
         const known = classEmbedding(parameters, tf.tensor1d(labels, 'int32'));
@@ -65,6 +76,11 @@ export function marModel(
         latents: (await real.data()) as Float32Array,
         classes: wanted.map((row) => labels[Math.floor(row / tokens)]),
         positions: wanted.map((row) => row % tokens),
+        known: knownTokens(
+          mask,
+          wanted.map((row) => Math.floor(row / tokens)),
+          tokens,
+        ),
       };
       tf.dispose([conditions, real, ...Object.values(placement)]);
     }
@@ -84,7 +100,7 @@ export function marModel(
       sampleMar(
         parameters,
         config,
-        { ...keyedMarDraws(config, labels.length, source), orders: sharedOrders(labels.length) },
+        { ...keyedMarDraws(config, labels.length, source), orders: ordersOf(labels.length, source) },
         { classes: labels, steps, guidance, respacing, conditionHook: hook, onDenoise },
       ),
     teacherForced,

@@ -209,6 +209,7 @@ async function refine(
     positions: new Int32Array(classes.length).fill(step),
     classes,
     samples: Int32Array.from(classes, (_, sample) => sample),
+    known: Uint8Array.from({ length: classes.length * steps }, (_, i) => (i % steps < step ? 1 : 0)),
     // Evenly strided steps begin below t = 999, where the division by sqrt(abar) would blow any error up 20,000 times.
     shortSample: (conditions, count) =>
       sampleTokens(parameters, conditions, draws.prior(step, calls++), {

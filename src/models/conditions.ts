@@ -11,6 +11,8 @@ export interface ConditionStep {
   positions: Int32Array;
   classes: Int32Array;
   samples: Int32Array;
+  /** Which tokens of the row's image were known when its condition was computed, `[rows, tokens]`, 1 or 0. */
+  known?: Uint8Array;
   /** Draws the tokens' latents `[rows, tokenChannels]` from given conditions in a few DDIM steps (the sampled prior). */
   shortSample(conditions: tf.Tensor2D, steps: number): tf.Tensor2D;
 }

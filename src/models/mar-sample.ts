@@ -110,7 +110,7 @@ export async function sampleMar(
     );
     const held: tf.Tensor[] = unconditional ? [decoded, conditional, unconditional] : [decoded, conditional];
     try {
-      const at = { step, steps, predicted, conditional, classes, tokens };
+      const at = { step, steps, mask, predicted, conditional, classes, tokens };
       const conditions = await refine(parameters, options, draws, at);
       held.push(conditions);
       const { onDenoise } = options;
@@ -178,6 +178,7 @@ function forward(
 interface RefineStep {
   step: number;
   steps: number;
+  mask: Uint8Array;
   predicted: Uint8Array;
   conditional: tf.Tensor2D;
   classes: Int32Array;
@@ -189,7 +190,7 @@ async function refine(
   parameters: Parameters,
   options: MarSamplingOptions,
   draws: MarSamplingDraws,
-  { step, steps, predicted, conditional, classes, tokens }: RefineStep,
+  { step, steps, mask, predicted, conditional, classes, tokens }: RefineStep,
 ): Promise<tf.Tensor2D> {
   if (!options.conditionHook) return conditional;
   const rows = Int32Array.from([...predicted.keys()].filter((i) => predicted[i] === 1));
@@ -202,6 +203,7 @@ async function refine(
     positions: rows.map((row) => row % tokens),
     classes: samples.map((sample) => classes[sample]),
     samples,
+    known: knownTokens(mask, samples, tokens),
     // Evenly strided steps begin below t = 999, where the division by sqrt(abar) would blow any error up 20,000 times.
     shortSample: (conditions, count) =>
       sampleTokens(parameters, conditions, draws.prior(step, calls++), {
@@ -216,6 +218,14 @@ async function refine(
     given: `conditions of shape [${refined.shape}]`,
     expected: `[${conditional.shape}], one per predicted token`,
     remedy: 'Return a tensor of the shape that was given.',
+  });
+}
+
+/** For each row which tokens of its sample are not masked, `[rows, tokens]`. */
+export function knownTokens(mask: Uint8Array, samples: ArrayLike<number>, tokens: number): Uint8Array {
+  return Uint8Array.from({ length: samples.length * tokens }, (_, i) => {
+    const row = Math.floor(i / tokens);
+    return 1 - mask[samples[row] * tokens + (i % tokens)];
   });
 }
 

@@ -1,9 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionHook, ConditionStep } from '../models/conditions';
 import { InvalidInputError } from '../runtime/errors';
-import { groupOf, type IdealConditions, targetsOf } from './ideal-conditions';
+import { adaptiveShare, groupDrift, meanDrift, partially, type StepDrift } from './adaptive';
+import { groupOf, type IdealConditions, samplesOf } from './ideal-conditions';
+import { requireFilled, requireModel } from './ideal-file';
 import type { InverseProcess } from './inverse-process';
-import type { Iteration, Refined, Refiner } from './refiner';
+import { type GroupTrace, type StepRecord, stepRecord } from './measure';
+import { momentsFor, otherClassMeans } from './moments';
+import type { Group, Iteration, Observation, Refined, Refiner, TimedPart } from './refiner';
 
 export interface RefinementSettings {
   refiner: Refiner;
@@ -11,68 +15,238 @@ export interface RefinementSettings {
   ideal: IdealConditions;
   /** Fingerprint of the sampled model, compared with the buffer's. */
   fingerprint: string;
-  /** T^-1 and the DDIM steps of the sampled prior that feeds it (default 4); leave out for lambda = 0. */
+  /** T^-1, weighed by lambda, and the DDIM steps of the sampled prior that feeds it (default 4). */
   inverse?: { process: InverseProcess; priorSteps?: number };
+  /** DDIM steps of the sampled prior, where it is wanted without an inverse process (cost in latent space); default 4. */
+  priorSteps?: number;
+  /**
+   * How long a sampled prior is used: `iteration` (default), drawn anew whenever the conditions have moved; `step`: the one of the
+   * first iteration serves all K of an AR step, an approximation that makes K iterations cost one prior.
+   */
+  priorReuse?: 'iteration' | 'step';
   /** Which AR steps are refined; default all. */
   steps?: (step: number, steps: number) => boolean;
   /** Groups with fewer rows are left alone, since a cloud is not seen in a few points; default 8. */
   minimumRows?: number;
+  /**
+   * Takes only the share alpha = excess / (excess + floor) of each step, from the drift of all groups of the AR step together;
+   * default false. A buffer with fewer than 4 rows a half cannot tell and stops the step.
+   */
+  adaptive?: boolean;
+  /** Records what each step did (see `StepRecord`) and all rows before and after; default false. About doubles the cost. */
+  measure?: boolean;
+  /** Called at each iteration of each group, for pictures of trajectories and plans. */
+  observe?: (at: Observation & { step: number; group: string }) => void;
+}
+
+/** All rows of one AR step, before and after. */
+export interface RecordedRows {
+  step: number;
+  samples: Int32Array;
+  positions: Int32Array;
+  /** `[rows, width]` */
+  before: Float32Array;
+  after: Float32Array;
 }
 
 /** What a refinement did during one sampling run. */
 export interface RefinementReport {
-  /** Per refined group and AR step, in order. */
+  /** Per group and refined AR step, in order; `kept` says why nothing, or not everything, was done. */
   groups: { step: number; group: string; rows: number; iterations: Iteration[]; kept?: string }[];
-  /** Milliseconds: in the refiner, and of that in the sampled prior. */
-  milliseconds: { refiner: number; prior: number };
+  /** Adaptive: the share taken at each AR step and the drift that it follows from. */
+  adaptive: ({ step: number; alpha: number } & Partial<StepDrift>)[];
+  /** Filled when `measure` is set. */
+  records: StepRecord[];
+  rows: RecordedRows[];
+  /** Milliseconds: in the refiner altogether, and of that in each part; the rest is everything else. */
+  milliseconds: { refiner: number } & Record<TimedPart, number>;
+  /** Sampled priors drawn, and how often one could be used again. */
+  priors: { drawn: number; reused: number };
 }
 
 /**
  * Plugs a refiner between transformer and denoiser: rows of one group are refined together towards the group's ideal law.
- * @throws InvalidInputError when the buffer was made by another model.
+ * @throws InvalidInputError when the buffer was made by another model, or is empty.
  */
 export function conditionRefinement(settings: RefinementSettings): { hook: ConditionHook; report: RefinementReport } {
-  const { refiner, ideal, fingerprint, inverse, steps = () => true, minimumRows = 8 } = settings;
-  if (ideal.fingerprint !== fingerprint) {
-    throw new InvalidInputError('Refinement, buffer of ideal conditions', {
-      given: `a buffer of model ${ideal.fingerprint}`,
-      expected: `a buffer of the sampled model, ${fingerprint}`,
-      remedy: 'Collect the ideal conditions again with these weights.',
-    });
-  }
-  const report: RefinementReport = { groups: [], milliseconds: { refiner: 0, prior: 0 } };
+  const { ideal, fingerprint, steps = () => true } = settings;
+  requireModel(ideal, fingerprint);
+  requireFilled(ideal);
+  const report: RefinementReport = {
+    groups: [],
+    adaptive: [],
+    records: [],
+    rows: [],
+    milliseconds: { refiner: 0, coupling: 0, prior: 0, inverse: 0, adapting: 0, measuring: 0 },
+    priors: { drawn: 0, reused: 0 },
+  };
   const hook: ConditionHook = async (at) => {
     if (!steps(at.step, at.steps)) return at.conditions.clone();
     const started = performance.now();
-    const width = at.conditions.shape[1];
     const rows = (await at.conditions.data()) as Float32Array;
-    const result = rows.slice();
-    for (const [group, indices] of rowsByGroup(ideal, at)) {
-      const targets = targetsOf(ideal, group);
-      const outcome = refineGroup(at, { rows, indices, targets, width, minimumRows, refiner, inverse, report });
-      report.groups.push({
-        step: at.step,
-        group,
-        rows: indices.length,
-        iterations: outcome.iterations,
-        kept: outcome.kept,
-      });
-      indices.forEach((row, i) => {
-        result.set(outcome.conditions.subarray(i * width, (i + 1) * width), row * width);
-      });
-    }
+    requireWidth(ideal, at.conditions.shape[1]);
+    const result = refineStep(at, rows, settings, report);
     report.milliseconds.refiner += performance.now() - started;
-    return tf.tensor2d(result, [result.length / width, width]);
+    return tf.tensor2d(result, [result.length / ideal.width, ideal.width]);
   };
   return { hook, report };
 }
 
+/** Refines the rows of one AR step. */
+function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementSettings, report: RefinementReport) {
+  const { ideal, refiner, adaptive = false, measure = false, minimumRows = 8 } = settings;
+  const { width } = ideal;
+  const groups = [...rowsByGroup(ideal, at)].map(([name, indices]) => {
+    const conditions = gathered(rows, indices, width);
+    return { name, indices, group: groupFor(at, { name, indices, conditions, settings, report }) };
+  });
+  const alpha = adaptive
+    ? shareOf(
+        at.step,
+        groups.flatMap(({ group }) => group ?? []),
+        report,
+      )
+    : 1;
+  const result = rows.slice();
+  const traces: GroupTrace[] = [];
+  for (const { name, indices, group } of groups) {
+    const trace: Float32Array[] = [];
+    const outcome = refined();
+    indices.forEach((row, i) => {
+      result.set(outcome.conditions.subarray(i * width, (i + 1) * width), row * width);
+    });
+    report.groups.push({
+      step: at.step,
+      group: name,
+      rows: indices.length,
+      iterations: outcome.iterations,
+      kept: outcome.kept,
+    });
+    if (!group) continue;
+    const theory = outcome.iterations.map(({ rho }) => (alpha < 1 ? undefined : rho));
+    traces.push({ group, path: trace, after: outcome.conditions, theory });
+
+    function refined(): Refined {
+      const conditions = group?.conditions ?? gathered(rows, indices, width);
+      const keep = (kept: string): Refined => ({ conditions, iterations: [], kept });
+      if (!group) return keep('the buffer has no conditions of this group');
+      if (indices.length < minimumRows) return keep(`fewer than ${minimumRows} rows`);
+      if (alpha === 0) return keep('no drift above the floor');
+      const observe = (seen: Observation) => {
+        if (trace.length === 0) trace.push(seen.before);
+        trace.push(seen.after);
+        settings.observe?.({ ...seen, step: at.step, group: name });
+      };
+      const observed = measure || settings.observe ? { ...group, observe } : group;
+      return partially(group, refiner(observed), alpha);
+    }
+  }
+  if (measure) {
+    timed(report, 'measuring', () => report.records.push(stepRecord(at.step, traces)));
+    const { step, samples, positions } = at;
+    report.rows.push({ step, samples, positions, before: rows.slice(), after: result.slice() });
+  }
+  return result;
+}
+
+/** The share of the step that the drift of all its groups together warrants. */
+function shareOf(step: number, groups: readonly Group[], report: RefinementReport): number {
+  return timed(report, 'adapting', () => {
+    const drift = meanDrift(groups.flatMap((group) => groupDrift(group) ?? []));
+    const alpha = drift ? adaptiveShare(drift) : 0;
+    report.adaptive.push({ step, alpha, ...drift });
+    return alpha;
+  });
+}
+
+interface GroupRequest {
+  name: string;
+  indices: number[];
+  conditions: Float32Array;
+  settings: RefinementSettings;
+  report: RefinementReport;
+}
+
+/** A group with all that refiners may ask for; undefined where the buffer has none of its rows. */
+function groupFor(at: ConditionStep, { name, indices, conditions, settings, report }: GroupRequest): Group | undefined {
+  const { ideal, inverse } = settings;
+  const samples = samplesOf(ideal, name);
+  if (!samples?.targets.length) return undefined;
+  const { width, tokens } = ideal;
+  const prior = reusable(at, indices.length, settings, report);
+  return {
+    conditions,
+    targets: samples.targets,
+    width,
+    step: at.step,
+    samples: Int32Array.from(indices, (row) => at.samples[row]),
+    positions: Int32Array.from(indices, (row) => at.positions[row]),
+    targetLatents: samples.latents,
+    moments: () => momentsFor(ideal, name),
+    otherMeans: otherClassMeans(ideal, name),
+    timed: (part, run) => timed(report, part, run),
+    prior,
+    ...(inverse
+      ? {
+          inverse: (current: Float32Array) => {
+            const latents = prior(current);
+            return timed(report, 'inverse', () => inverse.process.apply(latents, name));
+          },
+        }
+      : {}),
+    ...(at.known && samples.known && tokens
+      ? { known: { conditions: gathered(at.known, indices, tokens), targets: samples.known, tokens } }
+      : {}),
+  };
+}
+
+/** The sampled prior of a group: drawn once for the same conditions (they are never written to), or once for the whole step. */
+function reusable(at: ConditionStep, rows: number, settings: RefinementSettings, report: RefinementReport) {
+  const { priorReuse = 'iteration', priorSteps = settings.inverse?.priorSteps ?? 4 } = settings;
+  let last: { conditions: Float32Array; latents: Float32Array } | undefined;
+  return (conditions: Float32Array): Float32Array => {
+    if (last && (priorReuse === 'step' || last.conditions === conditions)) {
+      report.priors.reused++;
+      return last.latents;
+    }
+    const latents = timed(
+      report,
+      'prior',
+      () =>
+        tf.tidy(() =>
+          at.shortSample(tf.tensor2d(conditions, [rows, conditions.length / rows]), priorSteps).dataSync(),
+        ) as Float32Array,
+    );
+    report.priors.drawn++;
+    last = { conditions, latents };
+    return latents;
+  };
+}
+
+function timed<T>(report: RefinementReport, part: TimedPart, run: () => T): T {
+  const started = performance.now();
+  const result = run();
+  report.milliseconds[part] += performance.now() - started;
+  return result;
+}
+
+function requireWidth({ width }: IdealConditions, given: number): void {
+  if (width === given) return;
+  throw new InvalidInputError('Refinement, buffer of ideal conditions', {
+    given: `a buffer of width ${width}`,
+    expected: `the width of the sampled conditions, ${given}`,
+    remedy: 'Collect the ideal conditions again with this model.',
+  });
+}
+
 /**
- * Throws where a refinement was asked for and changed nothing at all, so that "refined" is never another word for "baseline".
+ * Throws where a refinement was asked for and changed nothing at all, so that "refined" is never another word for "baseline". An
+ * adaptive refinement that found no drift anywhere has done what it was asked for.
  * @throws InvalidInputError naming the reasons why groups were kept.
  */
-export function requireRefined({ groups }: RefinementReport): void {
+export function requireRefined({ groups, adaptive }: RefinementReport): void {
   if (groups.some(({ kept, iterations }) => kept === undefined || iterations.length > 0)) return;
+  if (adaptive.some(({ groups: measured = 0 }) => measured > 0)) return;
   const reasons = [...new Set(groups.map(({ kept }) => kept))].join('; ');
   throw new InvalidInputError('Refinement', {
     given:
@@ -93,32 +267,10 @@ function rowsByGroup(ideal: IdealConditions, { classes, positions, step }: Condi
   return groups;
 }
 
-interface GroupRequest extends Pick<RefinementSettings, 'refiner' | 'inverse'> {
-  rows: Float32Array;
-  indices: number[];
-  targets: Float32Array | undefined;
-  width: number;
-  minimumRows: number;
-  report: RefinementReport;
-}
-
-function refineGroup(at: ConditionStep, request: GroupRequest): Refined {
-  const { rows, indices, targets, width, minimumRows, refiner, inverse, report } = request;
-  const conditions = new Float32Array(indices.length * width);
+function gathered<A extends Float32Array | Uint8Array>(rows: A, indices: readonly number[], width: number): A {
+  const out = rows.slice(0, indices.length * width) as A;
   indices.forEach((row, i) => {
-    conditions.set(rows.subarray(row * width, (row + 1) * width), i * width);
+    out.set(rows.subarray(row * width, (row + 1) * width), i * width);
   });
-  if (!targets?.length) return { conditions, iterations: [], kept: 'the buffer has no conditions of this group' };
-  if (indices.length < minimumRows) return { conditions, iterations: [], kept: `fewer than ${minimumRows} rows` };
-  const prior = inverse && {
-    inverse: (current: Float32Array) => {
-      const started = performance.now();
-      const latents = tf.tidy(() =>
-        at.shortSample(tf.tensor2d(current, [indices.length, width]), inverse.priorSteps ?? 4).dataSync(),
-      ) as Float32Array;
-      report.milliseconds.prior += performance.now() - started;
-      return inverse.process.apply(latents);
-    },
-  };
-  return refiner({ conditions, targets, width, ...prior });
+  return out;
 }

@@ -1,13 +1,33 @@
 import { Matrix, solve } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
+import { rowMean } from './refiner';
 
-/** A linear map from token latents to conditions: the paper's T^-1 in closed form (ours: the paper leaves it open). */
+/** A map from token latents to conditions: the paper's T^-1 (ours: the paper leaves it open). */
 export interface InverseProcess {
-  /** `[rows, channels]` latents to `[rows, width]` conditions. */
-  apply(latents: Float32Array): Float32Array;
+  /**
+   * `[rows, channels]` latents to `[rows, width]` conditions.
+   * @param group name of the rows' group, for a process that was fitted within groups.
+   */
+  apply(latents: Float32Array, group?: string): Float32Array;
   /** Share of the conditions' variance that it explains on the data that it was fitted to, in (-inf, 1]. */
   explained: number;
+  /** The same on every fifth row, by a fit to the others: what it knows of rows that it has not seen. */
+  heldOut?: number;
 }
+
+/** Latents `[rows, channels]` with the conditions `[rows, width]` of the same tokens. */
+export interface InversePairs {
+  latents: Float32Array;
+  channels: number;
+  conditions: Float32Array;
+  width: number;
+}
+
+/** A way to fit: pairs to a map. */
+export type InverseFit = (pairs: InversePairs) => (latents: Float32Array) => Float32Array;
+
+/** One row in so many is held out. */
+const HELD_OUT = 5;
 
 /**
  * Ridge regression of teacher-forced conditions on token latents, with an intercept that is not penalised.
@@ -21,57 +41,87 @@ export function fitInverseProcess(
   width: number,
   ridge = 1e-3,
 ): InverseProcess {
+  if (!(ridge >= 0)) throw wrongPairs(`ridge ${ridge}`);
+  return measuredProcess({ latents, channels, conditions, width }, ridgeFit(ridge));
+}
+
+/** Fits to all pairs, and once more without every fifth to say what it is worth. @throws InvalidInputError for unequal rows. */
+export function measuredProcess(pairs: InversePairs, mapOf: InverseFit): InverseProcess {
+  const { latents, channels, conditions, width } = pairs;
   const rows = latents.length / channels;
-  if (!Number.isInteger(rows) || rows < 2 || conditions.length !== rows * width || !(ridge >= 0)) {
-    throw new InvalidInputError('Inverse process', {
-      given: `${latents.length} latent numbers of ${channels} channels, ${conditions.length} condition numbers of width ${width}, ridge ${ridge}`,
-      expected: 'two or more rows, the same number on both sides, ridge >= 0',
-      remedy: 'Collect latents and teacher-forced conditions of the same tokens.',
-    });
+  if (!Number.isInteger(rows) || rows < 2 || conditions.length !== rows * width) {
+    throw wrongPairs(
+      `${latents.length} latent numbers of ${channels} channels, ${conditions.length} condition numbers of width ${width}`,
+    );
   }
-  const x = centred(latents, channels);
-  const y = centred(conditions, width);
-  const gram = new Float64Array(channels * channels);
-  const cross = new Float64Array(channels * width);
-  for (let row = 0; row < rows; row++) {
-    for (let a = 0; a < channels; a++) {
-      const value = x.values[row * channels + a];
-      for (let b = 0; b < channels; b++) gram[a * channels + b] += value * x.values[row * channels + b];
-      for (let b = 0; b < width; b++) cross[a * width + b] += value * y.values[row * width + b];
-    }
-  }
-  let trace = 0;
-  for (let a = 0; a < channels; a++) trace += gram[a * (channels + 1)];
-  const penalty = (ridge * trace) / channels + Number.MIN_VALUE;
-  for (let a = 0; a < channels; a++) gram[a * (channels + 1)] += penalty;
-  const map = solve(
-    Matrix.from1DArray(channels, channels, gram),
-    Matrix.from1DArray(channels, width, cross),
-  ).to1DArray();
-  const apply = (input: Float32Array) => {
-    const out = new Float32Array((input.length / channels) * width);
-    for (let row = 0; row < input.length / channels; row++) {
-      for (let b = 0; b < width; b++) {
-        let sum = y.mean[b];
-        for (let a = 0; a < channels; a++) sum += (input[row * channels + a] - x.mean[a]) * map[a * width + b];
-        out[row * width + b] = sum;
-      }
-    }
-    return out;
-  };
+  const apply = mapOf(pairs);
+  const part = (held: boolean): InversePairs => ({
+    ...pairs,
+    latents: latents.filter((_, i) => (Math.floor(i / channels) % HELD_OUT === HELD_OUT - 1) === held),
+    conditions: conditions.filter((_, i) => (Math.floor(i / width) % HELD_OUT === HELD_OUT - 1) === held),
+  });
+  const heldOut = rows > 2 * HELD_OUT ? explainedBy(mapOf(part(false)), part(true)) : undefined;
+  return { apply, explained: explainedBy(apply, pairs), heldOut };
+}
+
+/** 1 - mean squared error over variance. */
+function explainedBy(apply: (latents: Float32Array) => Float32Array, { latents, conditions, width }: InversePairs) {
   const fitted = apply(latents);
+  const mean = rowMean(conditions, width);
   let residual = 0;
   let total = 0;
   for (let i = 0; i < conditions.length; i++) {
     residual += (conditions[i] - fitted[i]) ** 2;
-    total += y.values[i] ** 2;
+    total += (conditions[i] - mean[i % width]) ** 2;
   }
-  return { apply, explained: total > 0 ? 1 - residual / total : 1 };
+  return total > 0 ? 1 - residual / total : 1;
+}
+
+/** Ridge regression with an intercept, in closed form. */
+export function ridgeFit(ridge = 1e-3): InverseFit {
+  return ({ latents, channels, conditions, width }) => {
+    const rows = latents.length / channels;
+    const [x, y] = [centred(latents, channels), centred(conditions, width)];
+    const gram = new Float64Array(channels * channels);
+    const cross = new Float64Array(channels * width);
+    for (let row = 0; row < rows; row++) {
+      for (let a = 0; a < channels; a++) {
+        const value = x.values[row * channels + a];
+        for (let b = 0; b < channels; b++) gram[a * channels + b] += value * x.values[row * channels + b];
+        for (let b = 0; b < width; b++) cross[a * width + b] += value * y.values[row * width + b];
+      }
+    }
+    let trace = 0;
+    for (let a = 0; a < channels; a++) trace += gram[a * (channels + 1)];
+    const penalty = (ridge * trace) / channels + Number.MIN_VALUE;
+    for (let a = 0; a < channels; a++) gram[a * (channels + 1)] += penalty;
+    const map = solve(
+      Matrix.from1DArray(channels, channels, gram),
+      Matrix.from1DArray(channels, width, cross),
+    ).to1DArray();
+    return (input) => {
+      const out = new Float32Array((input.length / channels) * width);
+      for (let row = 0; row < input.length / channels; row++) {
+        for (let b = 0; b < width; b++) {
+          let sum = y.mean[b];
+          for (let a = 0; a < channels; a++) sum += (input[row * channels + a] - x.mean[a]) * map[a * width + b];
+          out[row * width + b] = sum;
+        }
+      }
+      return out;
+    };
+  };
 }
 
 function centred(rows: Float32Array, width: number) {
-  const count = rows.length / width;
-  const mean = new Float64Array(width);
-  for (let i = 0; i < rows.length; i++) mean[i % width] += rows[i] / count;
+  const mean = rowMean(rows, width);
   return { mean, values: Float64Array.from(rows, (value, i) => value - mean[i % width]) };
+}
+
+function wrongPairs(given: string): InvalidInputError {
+  return new InvalidInputError('Inverse process', {
+    given,
+    expected: 'two or more rows, the same number on both sides, ridge >= 0',
+    remedy: 'Collect latents and teacher-forced conditions of the same tokens.',
+  });
 }

@@ -90,6 +90,14 @@ describe('refinement/condition-refinement', () => {
     };
   }
 
+  /** A buffer that knows class 9 alone. */
+  function filled() {
+    const ideal = buffer('class');
+    const origin = { classes: [9], positions: [0], steps: [0] };
+    addConditions(ideal, { conditions: new Float32Array(width), ...origin }, key(0));
+    return ideal;
+  }
+
   it('refines each group with its own targets and keeps the order of rows', async () => {
     const ideal = buffer('class');
     const add = (label: number, values: number[]) =>
@@ -171,7 +179,7 @@ describe('refinement/condition-refinement', () => {
   });
 
   it('does not let a refinement that changed nothing pass for one', async () => {
-    const ideal = buffer('class');
+    const ideal = filled();
     const { hook, report } = conditionRefinement({ refiner: nearestNeighbour, ideal, fingerprint: 'model' });
     await hook(stepOf([[1, 2]], [0]));
     assert.throws(
@@ -181,10 +189,14 @@ describe('refinement/condition-refinement', () => {
   });
 
   it('refuses a buffer of another model and skips the steps that it is told to skip', async () => {
-    const ideal = buffer('class');
+    const ideal = filled();
     assert.throws(
       () => conditionRefinement({ refiner: nearestNeighbour, ideal, fingerprint: 'other' }),
       /a buffer of model model/,
+    );
+    assert.throws(
+      () => conditionRefinement({ refiner: nearestNeighbour, ideal: buffer('class'), fingerprint: 'model' }),
+      /an empty buffer/,
     );
     const { hook, report } = conditionRefinement({
       refiner: nearestNeighbour,
