@@ -1,0 +1,58 @@
+import type { DecayResult } from './decay/compute';
+import type { DecaySettings } from './decay/settings';
+import type { FlowFrame, FlowScene } from './flow/compute';
+import type { FlowSettings } from './flow/settings';
+
+/** What the page can ask its second thread, and what each part of the answer is. */
+interface Tasks {
+  flow: { settings: FlowSettings; part: FlowScene | FlowFrame };
+  decay: { settings: DecaySettings; part: DecayResult };
+}
+
+export type Question = { [T in keyof Tasks]: { id: number; task: T; settings: Tasks[T]['settings'] } }[keyof Tasks];
+export type Answer = { id: number; part?: unknown; done?: true; error?: string };
+
+interface Listener<P> {
+  onPart(part: P): void;
+  onDone(): void;
+  onError(message: string): void;
+}
+
+let worker: Worker | undefined;
+let asked = 0;
+const waiting = new Map<number, Listener<unknown>>();
+const newest = new Map<keyof Tasks, number>();
+
+/** Asks for an answer in parts; a question of the same task that is still open is forgotten. */
+export function compute<T extends keyof Tasks>(
+  task: T,
+  settings: Tasks[T]['settings'],
+  listener: Listener<Tasks[T]['part']>,
+): void {
+  worker ??= start();
+  waiting.delete(newest.get(task) ?? -1);
+  const id = ++asked;
+  newest.set(task, id);
+  waiting.set(id, listener as Listener<unknown>);
+  worker.postMessage({ id, task, settings });
+}
+
+function start(): Worker {
+  const url = URL.createObjectURL(new Blob([WORKER_SOURCE], { type: 'text/javascript' }));
+  const created = new Worker(url);
+  created.onmessage = ({ data }: MessageEvent<Answer>) => {
+    const listener = waiting.get(data.id);
+    if (!listener) return;
+    if (data.part !== undefined) listener.onPart(data.part);
+    else {
+      waiting.delete(data.id);
+      if (data.error === undefined) listener.onDone();
+      else listener.onError(data.error);
+    }
+  };
+  created.onerror = (event) => {
+    for (const listener of waiting.values()) listener.onError(event.message || 'The computing thread failed.');
+    waiting.clear();
+  };
+  return created;
+}

@@ -1,0 +1,140 @@
+import { curves } from '../../plots/curves';
+import { element } from './dom';
+import { type ColorName, onThemeChange, theme } from './theme';
+
+/** One curve of a chart. Curves differ by dash and markers too, never by colour alone. */
+export interface Series {
+  name: string;
+  x: ArrayLike<number>;
+  y: ArrayLike<number>;
+  /** Half-width of a band, or of bars where there are markers. */
+  error?: ArrayLike<number>;
+  color: ColorName;
+  dash?: 'solid' | 'dot' | 'dash';
+  mode?: 'lines' | 'lines+markers' | 'markers';
+}
+
+export interface ChartContent {
+  series: readonly Series[];
+  x: string;
+  y: string;
+  logY?: boolean;
+  range: { x: [number, number]; y: [number, number] };
+  /** What the chart shows, in words. */
+  label: string;
+}
+
+const MARGIN = { l: 66, r: 14, t: 12, b: 48 };
+const HEIGHT = 320;
+
+type Plotly = typeof import('plotly.js');
+let library: Promise<Plotly> | undefined;
+
+/** plotly.js comes after the first picture: it is large, and the page can be used without it. */
+function loadPlotly(): Promise<Plotly> {
+  library ??= new Promise((resolve, reject) => {
+    const script = element('script', { src: 'plotly.min.js' });
+    script.onload = () => resolve((globalThis as unknown as { Plotly: Plotly }).Plotly);
+    script.onerror = () => reject(new Error('plotly.min.js could not be loaded'));
+    document.head.append(script);
+  });
+  return library;
+}
+
+/** A chart with a legend in HTML and a vertical line that can be moved without drawing the chart again. */
+export class Chart {
+  private readonly picture = element('div', { class: 'chart', role: 'img' });
+  private readonly plot = element('div', { class: 'plot' });
+  private readonly line = element('div', { class: 'now-line', hidden: true });
+  private readonly legend = element('ul', { class: 'legend' });
+  private content?: ChartContent;
+  private at?: number;
+  private pending = false;
+
+  constructor(parent: HTMLElement) {
+    this.picture.append(this.plot, this.line);
+    parent.append(this.legend, this.picture);
+    new ResizeObserver(() => this.redraw()).observe(this.picture);
+    onThemeChange(() => this.redraw());
+  }
+
+  show(content: ChartContent): void {
+    this.content = content;
+    this.picture.setAttribute('aria-label', content.label);
+    this.legend.replaceChildren(...content.series.map(legendEntry));
+    this.redraw();
+  }
+
+  /** Puts the vertical line at this value of x; undefined takes it away. */
+  moveLine(x: number | undefined): void {
+    this.at = x;
+    const { content } = this;
+    this.line.hidden = x === undefined || !content;
+    if (x === undefined || !content) return;
+    const [low, high] = content.range.x;
+    const width = this.picture.clientWidth - MARGIN.l - MARGIN.r;
+    this.line.style.transform = `translateX(${MARGIN.l + ((x - low) / (high - low)) * width}px)`;
+  }
+
+  /** Draws in the next frame; several calls before it draw once. */
+  redraw(): void {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(async () => {
+      this.pending = false;
+      if (!this.content || this.picture.clientWidth === 0) return;
+      const plotly = await loadPlotly();
+      if (!this.content) return;
+      const { data, layout } = styled(this.content, this.picture.clientWidth);
+      await plotly.react(this.plot, data, layout, { displayModeBar: false, doubleClick: false });
+      this.moveLine(this.at);
+    });
+  }
+}
+
+function styled({ series, x, y, logY, range }: ChartContent, width: number) {
+  const colors = theme();
+  const figure = curves(
+    series.map((curve) => ({ ...curve, color: colors[curve.color] })),
+    { title: '', x, y, logY },
+  );
+  const axis = { gridcolor: colors.grid, linecolor: colors.muted, tickcolor: colors.muted, fixedrange: true };
+  const text = { color: colors.ink, family: 'system-ui, sans-serif', size: 13 };
+  const yRange = logY ? range.y.map(Math.log10) : range.y;
+  return {
+    data: figure.data,
+    layout: {
+      ...figure.layout,
+      title: undefined,
+      width,
+      height: HEIGHT,
+      margin: MARGIN,
+      showlegend: false,
+      font: text,
+      paper_bgcolor: colors.surface,
+      plot_bgcolor: colors.surface,
+      hovermode: 'x unified' as const,
+      hoverlabel: { bgcolor: colors.surface, bordercolor: colors.muted, font: text },
+      xaxis: { ...figure.layout.xaxis, ...axis, range: [...range.x] },
+      yaxis: { ...figure.layout.yaxis, ...axis, range: [...yRange] },
+    },
+  };
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+function legendEntry({ name, color, dash = 'solid', mode = 'lines', error }: Series): HTMLElement {
+  const swatch = document.createElementNS(SVG, 'svg');
+  swatch.setAttribute('class', `swatch ${color} ${dash}`);
+  swatch.setAttribute('viewBox', '0 0 28 12');
+  swatch.setAttribute('aria-hidden', 'true');
+  const shape = (tag: string, attributes: Record<string, string>) => {
+    const node = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    swatch.append(node);
+  };
+  if (error && mode === 'lines') shape('rect', { x: '0', y: '1', width: '28', height: '10' });
+  if (mode !== 'markers') shape('line', { x1: '0', y1: '6', x2: '28', y2: '6' });
+  if (mode !== 'lines') shape('circle', { cx: '14', cy: '6', r: '3.5' });
+  return element('li', {}, swatch as unknown as Node, name);
+}

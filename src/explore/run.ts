@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../io/atomic-file';
+import { abortOnInterrupt } from '../runtime/interrupt';
+import { checkpointHashes, FIGURE_3_FILE, type Figure3Data, figure3Data } from './figure-3-data';
+import { buildPage } from './page';
+import { servePage } from './serve';
+
+const ROOT = join(__dirname, '..', '..');
+const CHECKPOINTS = join(ROOT, 'data', 'checkpoints');
+
+/** Serves the page until Ctrl-C; `open` also starts a browser. */
+export async function runServer({ port, open }: { port: number; open: boolean }): Promise<void> {
+  const { signal, release } = abortOnInterrupt();
+  const server = await servePage(await buildPage(), port);
+  console.log(`${server.url}  (Ctrl-C ends it)`);
+  const note = staleNote();
+  if (note) console.error(note);
+  if (open) openBrowser(server.url);
+  if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
+  await server.close();
+  release();
+  process.exitCode = 0; // Ctrl-C is how it is meant to end
+}
+
+/** Writes the page to a folder and returns the file to open. */
+export async function writePage(folder: string): Promise<string> {
+  const files = await buildPage();
+  mkdirSync(folder, { recursive: true });
+  for (const [name, content] of files) writeFileAtomic(join(folder, name), (write) => write(content));
+  return resolve(folder, 'index.html');
+}
+
+/** Takes over the curves of a run and returns the file that was written. */
+export function takeCurves(resultsFile: string): string {
+  const text = `${JSON.stringify(figure3Data(resultsFile, CHECKPOINTS), null, 1)}\n`;
+  mkdirSync(join(ROOT, 'data', 'explore'), { recursive: true });
+  writeFileAtomic(join(ROOT, FIGURE_3_FILE), (write) => write(Buffer.from(text)));
+  return FIGURE_3_FILE;
+}
+
+/** A sentence when the shipped curves were made with other weights than those that lie here now. */
+export function staleNote(): string | undefined {
+  const { provenance } = JSON.parse(readFileSync(join(ROOT, FIGURE_3_FILE), 'utf8')) as Figure3Data;
+  const now = checkpointHashes(CHECKPOINTS);
+  const changed = Object.keys(now).filter((name) => provenance.checkpoints[name] !== now[name]);
+  if (changed.length === 0) return undefined;
+  return `Note: the curves of the third panel were recorded with other weights (${changed.join(', ')}); to renew them: ${provenance.command}`;
+}
+
+/** Best effort: where there is no browser, the printed address is enough. */
+function openBrowser(url: string): void {
+  const [program, ...before] =
+    process.platform === 'darwin' ? ['open'] : process.platform === 'win32' ? ['cmd', '/c', 'start', ''] : ['xdg-open'];
+  const child = spawn(program, [...before, url], { stdio: 'ignore', detached: true });
+  child.on('error', () => {});
+  child.unref();
+}
