@@ -2,14 +2,56 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { CerError } from '../runtime/errors';
+import { EXIT, EXIT_MEANINGS } from './exit-codes';
+import { purposeOf, rankOf } from './purposes';
+
+export { EXIT } from './exit-codes';
 
 /** A file in `verbs/` adds one verb of `cer`; it imports what is heavy inside its action, so that help stays quick. */
 export interface Verb {
   register(program: Command): void;
 }
 
-/** Exit codes of `cer`: 0 done, 1 a check or run failed, 2 wrong usage or input, 3 something is missing. */
-export const EXIT = { done: 0, failed: 1, usage: 2, missing: 3 } as const;
+/** The whole command line, its verbs in the order and under the headings of `purposes.ts`. */
+export function buildProgram(): Command {
+  const program = new Command('cer')
+    .description(
+      'Check, reproduce, measure and extend "Condition Errors Refinement in Autoregressive Image Generation with Diffusion Loss".',
+    )
+    .usage('<verb> [options]')
+    .addHelpCommand(
+      new Command('help')
+        .argument('[verb]')
+        .description('show the help of a verb')
+        .helpGroup(`${purposeOf('help')}:`),
+    )
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);
+    })
+    .showHelpAfterError('(cer --help lists the verbs, cer help VERB its options)')
+    .addHelpText('after', afterHelp());
+  const folder = join(__dirname, 'verbs');
+  for (const file of readdirSync(folder).sort()) {
+    if (file.endsWith('.ts')) (require(join(folder, file)) as Verb).register(program);
+  }
+  for (const command of program.commands) command.helpGroup(`${purposeOf(command.name())}:`);
+  (program.commands as Command[]).sort((a, b) => rankOf(a.name()) - rankOf(b.name()));
+  return program;
+}
+
+function afterHelp(): string {
+  const codes = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`);
+  return `
+Example:
+  cer claims                    the paper's statements, each as a number with its error
+  cer reproduce --profile smoke every notebook, in about three minutes
+  cer help sample               the options of a verb, with an example
+
+Exit codes:
+${codes.join('\n')}
+
+With --json a verb prints its results on standard output and nothing else; progress and remarks go to standard error.`;
+}
 
 /** Runs `cer` with process arguments. Errors made for people are printed without a stack (`CER_DEBUG=1` shows it). */
 export async function main(argv: string[]): Promise<void> {
@@ -17,22 +59,38 @@ export async function main(argv: string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(EXIT.done); // the reader of a pipe has seen enough
     throw error;
   });
-  const program = new Command('cer')
-    .description('Check, reproduce, measure and extend "Condition Errors Refinement in AR Image Generation".')
-    .showHelpAfterError('(cer --help lists the verbs)')
-    .exitOverride((error) => {
-      process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);
-    });
-  const folder = join(__dirname, 'verbs');
-  for (const file of readdirSync(folder).sort()) {
-    if (file.endsWith('.ts')) (require(join(folder, file)) as Verb).register(program);
-  }
+  const program = buildProgram();
+  if (argv.length <= 2) return program.outputHelp();
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    if (!(error instanceof CerError)) throw error;
-    console.error(`cer: ${error.message}`);
-    if (process.env.CER_DEBUG) console.error(error.stack);
-    process.exitCode = error.code === 'missing-dependency' ? EXIT.missing : EXIT.usage;
+    process.exitCode = explain(error);
   }
 }
+
+/** Says what went wrong and returns the exit code; an error that nobody foresaw is thrown on, with its stack. */
+function explain(error: unknown): number {
+  if (process.env.CER_DEBUG) console.error(error);
+  if (error instanceof CerError) {
+    console.error(`cer: ${error.message}`);
+    if (error.code === 'missing-dependency') return EXIT.missing;
+    return error.code === 'numerical' ? EXIT.failed : EXIT.usage;
+  }
+  const remedy = SYSTEM_ERRORS[(error as NodeJS.ErrnoException)?.code ?? ''];
+  if (!remedy) throw error;
+  console.error(`cer: ${(error as Error).message}. ${remedy}`);
+  return EXIT.usage;
+}
+
+/** Refusals of the operating system that a person can do something about. */
+const SYSTEM_ERRORS: Record<string, string | undefined> = {
+  ENOENT: 'No such file or folder: check the path, and make the folder first.',
+  EACCES: 'Not allowed: check who owns the file or folder, or choose another place.',
+  EPERM: 'Not allowed: check who owns the file or folder, or choose another place.',
+  EROFS: 'The file system is read-only: choose another place.',
+  EEXIST: 'A file is where a folder should be: choose another place.',
+  EISDIR: 'That is a folder: name a file.',
+  ENOTDIR: 'A part of the path is a file: name a folder.',
+  ENOSPC: 'The disk is full: free some space or choose another place.',
+  EADDRINUSE: 'Something listens there already: choose another port.',
+};

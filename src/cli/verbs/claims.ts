@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { InvalidInputError } from '../../runtime/errors';
+import { namesIn, seedNumber } from '../arguments';
 import { EXIT } from '../main';
 
 interface ClaimsOptions {
   json?: boolean;
   only?: string;
-  seed: string;
+  seed: number;
 }
 
 /** `cer claims`: runs the checks of the registry and prints one row for each. */
@@ -15,7 +15,7 @@ export function register(program: Command): void {
     .description("check the paper's statements and assumptions, each as a number beside what it should be")
     .option('--json', 'an array of rows on standard output and nothing else')
     .option('--only <ids>', 'comma-separated ids, e.g. theorem-2,lemma-6')
-    .option('--seed <number>', 'seed of the random problems and draws', '0')
+    .option('--seed <number>', 'seed of the random problems and draws', seedNumber, 0)
     .addHelpText(
       'after',
       `
@@ -28,15 +28,10 @@ Example:
     )
     .action(async (options: ClaimsOptions) => {
       const { runClaims } = await import('../../experiments/claims');
-      const seed = Number(options.seed);
-      if (!Number.isSafeInteger(seed) || seed < 0) {
-        throw new InvalidInputError('Option --seed', {
-          given: options.seed,
-          expected: 'an integer >= 0',
-          remedy: 'Leave it out for seed 0.',
-        });
-      }
-      const only = options.only?.split(',').map((id) => id.trim());
+      const { checkedEntries } = await import('../../paper');
+      const { seed } = options;
+      const ids = checkedEntries.map(({ id }) => id);
+      const only = options.only === undefined ? undefined : namesIn('Claims to check', options.only, ids);
       const rows = runClaims({ seed, only, onRow: options.json ? undefined : (row) => console.log(describe(row)) });
       if (options.json) console.log(JSON.stringify(rows, null, 2));
       else console.log(summary(rows));

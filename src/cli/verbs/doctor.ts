@@ -1,14 +1,16 @@
 import type { Command } from 'commander';
+import { EXIT } from '../main';
 
 export function register(program: Command): void {
   program
     .command('doctor')
     .description('say what this machine has for the project, what is missing, and the remedy')
-    .option('--json', 'print an array of rows {what, status, found, remedy}')
-    .addHelpText('after', '\nExample:\n  cer doctor')
+    .option('--json', 'an array of rows {what, status, found, remedy} on standard output and nothing else')
+    .addHelpText('after', '\nExit code 3 when something that is needed is missing.\n\nExample:\n  cer doctor')
     .action(async ({ json }: { json?: boolean }) => {
       const { examine } = await import('../../runtime/doctor');
       const rows = await examine();
+      if (rows.some((row) => row.status === 'missing')) process.exitCode = EXIT.missing;
       if (json) return console.log(JSON.stringify(rows, null, 2));
       const width = Math.max(...rows.map((row) => row.what.length));
       for (const { what, status, found, remedy } of rows) {
@@ -17,6 +19,5 @@ export function register(program: Command): void {
           `${mark} ${what.padEnd(width)}  ${found}${remedy ? `\n${' '.repeat(width + 10)}-> ${remedy}` : ''}`,
         );
       }
-      if (rows.some((row) => row.status === 'missing')) process.exitCode = 3;
     });
 }

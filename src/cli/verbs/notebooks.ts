@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
-import { wholeNumber } from '../arguments';
+import { choiceOption, wholeNumber } from '../arguments';
+import { EXIT } from '../main';
 
 interface Options {
   check?: boolean;
@@ -8,6 +9,17 @@ interface Options {
   strip?: boolean;
   profile: string;
   parallel: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** What came of a notebook: how its execution ended, where it was asked for, and what keeps it from being committed. */
+interface Row {
+  notebook: string;
+  status?: string;
+  seconds?: number;
+  error?: string;
+  problems?: string[];
 }
 
 export function register(program: Command): void {
@@ -15,21 +27,28 @@ export function register(program: Command): void {
     .command('notebooks')
     .description('check, execute or strip the notebooks in place')
     .argument('[notebooks...]', 'files, names or numbers (default: all of notebooks/)')
-    .option('--check', 'say what keeps them from being committed; exit status 1 if anything does (the default)')
+    .option('--check', 'say what keeps them from being committed; exit code 1 if anything does (the default)')
     .option('--execute', 'execute them headless and keep the outputs in the files')
     .option('--strip', 'take the outputs out of the files')
+    .addOption(choiceOption('--profile <name>', 'how much to compute', ['smoke', 'small', 'full']).default('small'))
     .addOption(
-      new Option('--profile <name>', 'how much to compute').choices(['smoke', 'small', 'full']).default('small'),
+      new Option('--parallel <n>', 'how many at a time')
+        .argParser(wholeNumber)
+        .default(Math.min(2, availableParallelism()), '2, or 1 on a single core'),
     )
-    .option('--parallel <n>', 'how many at a time', wholeNumber, Math.min(2, availableParallelism()))
+    .option('--dry-run', 'with --execute: show what would be executed with an estimate, and stop')
+    .option('--json', 'an array with a row per notebook on standard output and nothing else')
     .addHelpText('after', '\nExample:\n  cer notebooks --execute 01-score-matching\n  cer notebooks --check')
     .action(async (names: string[], options: Options) => {
       const { findNotebooks } = await import('../../notebook/batch');
       const files = findNotebooks(names);
+      if (options.dryRun && options.execute) return rehearse(files, options);
+      const rows = new Map<string, Row>();
       if (options.strip) await stripAll(files);
-      const executed = options.execute ? await executeAll(files, options) : true;
-      const good = options.check || !(options.execute || options.strip) ? await checkAll(files) : true;
-      if (!(executed && good)) process.exitCode ??= 1;
+      const executed = options.execute ? await executeAll(files, options, rows) : true;
+      const good = options.check || !(options.execute || options.strip) ? await checkAll(files, options, rows) : true;
+      if (options.json) console.log(JSON.stringify([...rows.values()], null, 2));
+      if (!(executed && good)) process.exitCode ??= EXIT.failed;
     });
 }
 
@@ -38,26 +57,48 @@ async function stripAll(files: string[]): Promise<void> {
   for (const file of files) writeNotebook(file, strip(readNotebook(file)));
 }
 
-async function executeAll(files: string[], { profile, parallel }: Options): Promise<boolean> {
+async function rehearse(files: string[], { profile, parallel, json }: Options): Promise<void> {
+  const { notebookName } = await import('../../notebook/document');
+  const { estimateNotebooks } = await import('../../experiments/estimate');
+  const { dryRunText } = await import('../dry-run');
+  const notebooks = files.map(notebookName);
+  const estimate = estimateNotebooks(notebooks, profile, parallel);
+  const configuration = { notebooks, profile, parallel, parameters: process.env.CER_PARAMETERS ?? '{}' };
+  if (json) console.log(JSON.stringify({ dryRun: true, ...configuration, estimate }, null, 2));
+  else console.log(dryRunText(configuration, estimate));
+}
+
+async function executeAll(files: string[], { profile, parallel }: Options, rows: Map<string, Row>): Promise<boolean> {
   const { BatchDisplay, executeBatch } = await import('../../notebook/batch');
+  const { notebookName } = await import('../../notebook/document');
   const { requireJupyter } = await import('../../notebook/jupyter');
   const { abortOnInterrupt } = await import('../../runtime/interrupt');
   const { signal, release } = abortOnInterrupt();
   let good = true;
   const jobs = files.map((file) => ({ source: file, target: file }));
   const run = { jupyter: requireJupyter(), profile, parallel, signal };
-  await executeBatch(jobs, run, (_, { status }) => (good &&= status === 'done'), new BatchDisplay());
+  await executeBatch(
+    jobs,
+    run,
+    ({ source }, { status, seconds, error }) => {
+      good &&= status === 'done';
+      rows.set(source, { notebook: notebookName(source), status, seconds, error });
+    },
+    new BatchDisplay(),
+  );
   release();
   return good;
 }
 
-async function checkAll(files: string[]): Promise<boolean> {
+async function checkAll(files: string[], { json }: Options, rows: Map<string, Row>): Promise<boolean> {
   const { checkNotebook } = await import('../../notebook/check');
   const { notebookName, readNotebook } = await import('../../notebook/document');
   let good = true;
   for (const file of files) {
     const problems = checkNotebook(readNotebook(file));
     good &&= problems.length === 0;
+    rows.set(file, { ...(rows.get(file) ?? { notebook: notebookName(file) }), problems });
+    if (json) continue;
     console.log(`${problems.length ? 'NOT IN ORDER' : 'in order    '}  ${notebookName(file)}`);
     for (const problem of problems) console.log(`              ${problem}`);
   }

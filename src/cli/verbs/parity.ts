@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { EXIT } from '../main';
 
 interface ParityOptions {
@@ -18,7 +18,7 @@ export function register(program: Command): void {
   program
     .command('parity')
     .description('compare models, diffusion, training, transport and metrics with recorded numbers of the reference')
-    .option('--reference <dir>', 'folder laid out like data/reference', SHIPPED)
+    .addOption(new Option('--reference <dir>', 'folder of recorded cases').default(SHIPPED, 'data/reference'))
     .option('--only <text>', 'only cases whose name contains this')
     .option('--all', 'print every tensor, not only the worst of each case')
     .option('--json', 'an array of rows {case, tensor, error, tolerance, holds} on standard output and nothing else')

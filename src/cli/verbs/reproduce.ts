@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
-import { wholeNumber } from '../arguments';
+import { choiceOption, wholeNumber } from '../arguments';
+import { EXIT } from '../main';
 
 interface Options {
   profile: 'smoke' | 'small' | 'full';
@@ -8,6 +9,7 @@ interface Options {
   results?: string;
   fromScratch?: boolean;
   parallel: number;
+  dryRun?: boolean;
   json?: boolean;
 }
 
@@ -15,21 +17,23 @@ export function register(program: Command): void {
   program
     .command('reproduce')
     .description('execute every notebook headless, write results/ and the report, print the summary')
-    .addOption(
-      new Option('--profile <name>', 'smoke: a minute; small: ten minutes; full: 5 seeds')
-        .choices(['smoke', 'small', 'full'])
-        .default('small'),
-    )
+    .addOption(choiceOption('--profile <name>', 'how much to compute', ['smoke', 'small', 'full']).default('small'))
     .option('--from-scratch', 'train the checkpoints first')
     .option('--only <names...>', 'these notebooks alone (names or numbers)')
     .option('--results <folder>', 'where results go (default: results/ in the project)')
-    .option('--parallel <n>', 'notebooks at a time', wholeNumber, Math.min(2, availableParallelism()))
-    .option('--json', 'print the result as JSON')
+    .addOption(
+      new Option('--parallel <n>', 'notebooks at a time')
+        .argParser(wholeNumber)
+        .default(Math.min(2, availableParallelism()), '2, or 1 on a single core'),
+    )
+    .option('--dry-run', 'show the configuration in effect and an estimate of time and memory, and stop')
+    .option('--json', 'one object on standard output and nothing else')
     .addHelpText(
       'after',
-      '\nExamples:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: interrupted, the next call goes on there.\nExit status: 0 all executed, 1 a notebook failed, 3 Jupyter is missing.',
+      '\nExample:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: interrupted, the next call goes on there.\nExit code 1 when a notebook failed, 3 when Jupyter is missing.\nCER_PARAMETERS (a JSON object) changes parameters of the notebooks, CER_BACKEND the backend.',
     )
-    .action(async ({ json, ...options }: Options) => {
+    .action(async ({ json, dryRun, ...options }: Options) => {
+      if (dryRun) return rehearse(options, json);
       const { reproduce } = await import('../../experiments/reproduce');
       const { summaryText } = await import('../../experiments/findings');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
@@ -37,7 +41,7 @@ export function register(program: Command): void {
       const done = await reproduce({ ...options, signal });
       release();
       const failed = done.notebooks.filter(({ status }) => status === 'failed');
-      if (failed.length > 0) process.exitCode = 1;
+      if (failed.length > 0) process.exitCode = EXIT.failed;
       if (json) return console.log(JSON.stringify(done, null, 2));
       if (signal.aborted)
         return console.error('Interrupted. What is finished is kept; the same command goes on there.');
@@ -47,4 +51,42 @@ export function register(program: Command): void {
       }
       console.log(`Profile ${done.profile}. Report: ${done.report}`);
     });
+}
+
+async function rehearse(options: Omit<Options, 'json' | 'dryRun'>, json?: boolean): Promise<void> {
+  const { findNotebooks } = await import('../../notebook/batch');
+  const { notebookName } = await import('../../notebook/document');
+  const { estimateNotebooks, estimateTraining } = await import('../../experiments/estimate');
+  const { dryRunText } = await import('../dry-run');
+  const { profile, parallel, results, fromScratch } = options;
+  const notebooks = findNotebooks(options.only).map(notebookName);
+  let estimate = estimateNotebooks(notebooks, profile, parallel);
+  if (fromScratch) {
+    const { useBackend } = await import('../../runtime/backend');
+    const { TRAINED_MODELS, trainingProfile } = await import('../../experiments/training-profiles');
+    const { PROCEDURAL_CLASSES } = await import('../../data/procedural');
+    await useBackend();
+    const settings = trainingProfile(profile);
+    const classes = PROCEDURAL_CLASSES.length;
+    let seconds = 0;
+    for (const model of TRAINED_MODELS) {
+      const { steps } = settings.budgets[model];
+      const images = settings.perClass.train * classes;
+      const training = await estimateTraining(model, settings, { classes, images, steps });
+      seconds += training.seconds;
+    }
+    const basis = `${estimate.basis}; training tried here for a second a model`;
+    estimate = { ...estimate, seconds: estimate.seconds + seconds, basis };
+  }
+  const configuration = {
+    profile,
+    notebooks,
+    parallel,
+    results: results ?? 'results',
+    fromScratch: fromScratch ?? false,
+    parameters: process.env.CER_PARAMETERS ?? '{}',
+    backend: process.env.CER_BACKEND ?? 'auto',
+  };
+  if (json) console.log(JSON.stringify({ dryRun: true, ...configuration, estimate }, null, 2));
+  else console.log(dryRunText(configuration, estimate));
 }

@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .option('--diffusion-steps <n>', 'steps per token: N, ddimN, or N..M for fewer as more tokens are known')
     .option('--ddim', 'deterministic DDIM instead of ancestral sampling')
     .option('--temperature <t>', 'scale of the noise of each step', '1')
-    .option('--dry-run', 'check files, names and options, say what would be done, and stop')
+    .option('--dry-run', 'check files, names and options, show what would be done with an estimate, and stop')
     .option('--json', 'one object on standard output and nothing else')
     .addHelpText(
       'after',
@@ -53,8 +53,8 @@ export function register(program: Command): void {
 Missing and unexpected weights are all named at once, with a suggestion.
 
 Example:
-  cer sample --weights mar-b.safetensors --preset mar-b --vae kl16.safetensors --class 207 --cfg 2.9 --out dog.png
-  cer sample --weights data/checkpoints/mar.safetensors --vae data/checkpoints/vae.safetensors --class 0,1,2 --count 9`,
+  cer sample --weights data/checkpoints/mar.safetensors --vae data/checkpoints/vae.safetensors --class 0,1,2 --count 9
+  cer sample --weights mar-b.safetensors --preset mar-b --vae kl16.safetensors --class 207 --cfg 2.9 --out dog.png`,
     )
     .action(async (options: SampleOptions) => {
       const { openModel } = await import('../../models/presets-load');
@@ -65,10 +65,11 @@ Example:
       });
       const vae = options.vae === undefined ? undefined : openModel(options.vae);
       const plan = await makePlan(options, model, vae);
+      if (options.dryRun) return rehearse(options, plan, model, vae);
       if (!options.json) console.log(plan.text);
-      if (!options.dryRun) await run(options, plan, model, vae);
+      await run(options, plan, model, vae);
       if (options.json) console.log(JSON.stringify(plan.report, null, 2));
-      else if (!options.dryRun) console.log(`${options.out}: ${plan.labels.length} samples`);
+      else console.log(`${options.out}: ${plan.labels.length} samples`);
     });
 }
 
@@ -132,6 +133,44 @@ async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenMode
   return { labels, batch, seed: integer('--seed', options.seed, 0, Number.MAX_SAFE_INTEGER), generation, text, report };
 }
 
+/** Everything that a run would check and use, and what it would cost; the weights' headers are read, nothing is generated. */
+async function rehearse(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
+  const { useBackend } = await import('../../runtime/backend');
+  const { estimateSampling } = await import('../../experiments/estimate');
+  const { respacedDiffusion } = await import('../../models/token-sampler');
+  const { dryRunText } = await import('../dry-run');
+  await useBackend();
+  const { steps, respacing, guidance, ...rest } = plan.generation;
+  const { config, family } = model.spec;
+  const own = family === 'vae' ? '100' : config.samplingSteps;
+  // With fewer steps as more tokens are known, the mean of the first and the last.
+  const spacing = (step: number) => (typeof respacing === 'function' ? respacing(step, 2) : (respacing ?? own));
+  const denoisingSteps = (respacedDiffusion(spacing(0)).steps + respacedDiffusion(spacing(1)).steps) / 2;
+  const decoder = vae?.spec.family === 'vae' && !options.out.endsWith('.npz') ? vae.spec.config : undefined;
+  const estimate = estimateSampling(model.spec, decoder, {
+    steps,
+    denoisingSteps,
+    guided: guidance !== 1,
+    count: plan.labels.length,
+    batch: plan.batch,
+  });
+  const configuration = {
+    ...plan.report,
+    key: plan.report.key || null,
+    vae: options.vae ?? null,
+    classes: plan.labels[0] < 0 ? null : [...new Set(plan.labels)],
+    batch: plan.batch,
+    seed: plan.seed,
+    guidance,
+    ...rest,
+    steps: steps ?? (family === 'mar' ? 'default' : null),
+    denoisingSteps,
+    model: config,
+  };
+  if (options.json) console.log(JSON.stringify({ ...configuration, estimate }, null, 2));
+  else console.log(`${plan.text}\n${dryRunText(configuration, estimate)}`);
+}
+
 async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
   const tf = await import('@tensorflow/tfjs');
   const { useBackend } = await import('../../runtime/backend');
@@ -139,6 +178,8 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: O
   const { generate } = await import('../../models/generate');
   const { decodeLatents } = await import('../../models/vae');
   const { foldIn, key } = await import('../../runtime/random');
+  const { ProgressLine } = await import('../progress-line');
+  const progress = new ProgressLine();
   await useBackend();
   const load = ({ tensors }: OpenModel) => new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)]));
   const [weights, decoder] = [load(model), vae && load(vae)];
@@ -154,7 +195,8 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: O
     shape = result.shape.slice(1);
     chunks.push((await result.data()) as Float32Array);
     tf.dispose([latents, result]);
-    if (!options.json) console.log(`  ${from + labels.length} of ${plan.labels.length}`);
+    const made = from + labels.length;
+    progress.show(`${made} of ${plan.labels.length} samples`, made === plan.labels.length);
   }
   tf.dispose([...weights.values(), ...(decoder?.values() ?? [])]);
   await writeResult(options.out, chunks, shape);

@@ -1,15 +1,17 @@
 import type { Command } from 'commander';
-import type { TrainedModelName } from '../../experiments/training-profiles';
+import type { TrainedModelName, TrainingProfile } from '../../experiments/training-profiles';
 import type { Progress } from '../../training/loop';
+import { choiceOption, namesIn, seedNumber, wholeNumber } from '../arguments';
 import { EXIT } from '../main';
+import { ProgressLine } from '../progress-line';
 
 interface TrainArguments {
   data: string;
   model: string;
   profile: string;
   out: string;
-  seed: string;
-  steps?: string;
+  seed: number;
+  steps?: number;
   strict?: boolean;
   convert?: boolean;
   resume?: boolean;
@@ -21,22 +23,22 @@ interface TrainArguments {
 export function register(program: Command): void {
   program
     .command('train')
-    .description('Train the models on a folder of images or on the procedural set.')
+    .description('train the models on a folder of images or on the procedural set')
     .option(
       '--data <dir>',
       'folder with one sub-folder of JPEG, PNG or WebP files per class, or "procedural"',
       'procedural',
     )
     .option('--model <names>', 'vae, classifier, mar, ar, cdm (comma-separated), or "all"', 'all')
-    .option('--profile <name>', 'smoke, small or full', 'small')
+    .addOption(choiceOption('--profile <name>', 'how long to train', ['smoke', 'small', 'full']).default('small'))
     .option('--out <dir>', 'folder for the weights; training state in its sub-folder "training"', 'runs/default')
-    .option('--seed <number>', 'seed of weights, batches and noise', '0')
-    .option('--steps <number>', 'stop after this many steps of each model (schedules keep their length)')
+    .option('--seed <number>', 'seed of weights, batches and noise', seedNumber, 0)
+    .option('--steps <number>', 'stop after this many steps of each model (schedules keep their length)', wholeNumber)
     .option('--strict', 'stop at the first unusable image file instead of skipping it')
     .option('--convert', 'convert grey and CMYK images instead of skipping them')
     .option('--resume', 'go on from the last checkpoint in --out')
-    .option('--dry-run', 'read the images and show what would be trained')
-    .option('--json', 'print one JSON row per model')
+    .option('--dry-run', 'read the images, show what would be trained with an estimate of time and memory, and stop')
+    .option('--json', 'an array with a row per model on standard output and nothing else')
     .addHelpText(
       'after',
       `
@@ -51,35 +53,12 @@ Interrupt it (Ctrl-C) at any time: it saves its state, and --resume continues as
 
 async function run(options: TrainArguments): Promise<void> {
   const { TRAINED_MODELS, trainingProfile } = await import('../../experiments/training-profiles');
-  const { InvalidInputError } = await import('../../runtime/errors');
-  const number = (name: string, text: string) => {
-    if (/^\d+$/.test(text)) return Number(text);
-    throw new InvalidInputError(`--${name}`, {
-      given: JSON.stringify(text),
-      expected: 'a non-negative integer',
-      remedy: 'Give a number such as 1000.',
-    });
-  };
-  const seed = number('seed', options.seed);
-  const stopAt = options.steps === undefined ? undefined : number('steps', options.steps);
-  const models = options.model === 'all' ? [...TRAINED_MODELS] : (options.model.split(',') as TrainedModelName[]);
+  const { seed, steps: stopAt } = options;
+  const models =
+    options.model === 'all' ? [...TRAINED_MODELS] : namesIn('Models to train', options.model, TRAINED_MODELS);
   const profile = trainingProfile(options.profile);
   const say = (text: string) => console.error(text);
-  if (options.dryRun) {
-    const { loadTrainingData } = await import('../../experiments/training-data');
-    const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });
-    for (const { file, reason } of skipped) say(`skipped ${file}: ${reason}`);
-    const rows = models.map((model) => ({
-      model,
-      ...profile.budgets[model],
-      images: splits.train.count,
-      classes: splits.train.classNames.length,
-      out: options.out,
-    }));
-    if (options.json) console.log(JSON.stringify(rows));
-    else console.table(rows);
-    return;
-  }
+  if (options.dryRun) return rehearse(options, models, profile);
   const { useBackend } = await import('../../runtime/backend');
   const { trainAll } = await import('../../experiments/train-all');
   const backend = await useBackend();
@@ -111,7 +90,7 @@ async function run(options: TrainArguments): Promise<void> {
     loss: provenance.losses.at(-1)?.loss ?? null,
     ...provenance.measured,
   }));
-  if (options.json) console.log(JSON.stringify(rows));
+  if (options.json) console.log(JSON.stringify(rows, null, 2));
   else
     for (const row of rows)
       say(
@@ -122,18 +101,43 @@ async function run(options: TrainArguments): Promise<void> {
   if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
 }
 
-/** A line that is rewritten on a terminal; a line every twenty seconds where there is none. */
+/** Reads the images, tries each model for a second and says what the training would take. */
+async function rehearse(options: TrainArguments, models: TrainedModelName[], profile: TrainingProfile): Promise<void> {
+  const { useBackend } = await import('../../runtime/backend');
+  const { loadTrainingData } = await import('../../experiments/training-data');
+  const { estimateTraining } = await import('../../experiments/estimate');
+  const { dryRunText, estimateText } = await import('../dry-run');
+  const say = (text: string) => console.error(text);
+  const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });
+  for (const { file, reason } of skipped) say(`skipped ${file}: ${reason}`);
+  const backend = await useBackend();
+  const { count: images, classNames } = splits.train;
+  const rows = [];
+  for (const model of models) {
+    const budget = profile.budgets[model];
+    const steps = Math.min(budget.steps, options.steps ?? budget.steps);
+    const estimate = await estimateTraining(model, profile, { classes: classNames.length, images, steps });
+    if (!options.json) console.log(`${model}: ${steps} steps of ${budget.batch} images; ${estimateText(estimate)}`);
+    const out = `${options.out}/${model}.safetensors`;
+    rows.push({ model, ...budget, steps, images, classes: classNames.length, out, estimate });
+  }
+  if (options.json) return console.log(JSON.stringify(rows, null, 2));
+  const { data, profile: name, seed, out, resume = false } = options;
+  const seconds = rows.reduce((sum, { estimate }) => sum + estimate.seconds, 0);
+  const megabytes = Math.max(...rows.map(({ estimate }) => estimate.megabytes));
+  const configuration = {
+    ...{ data, images, classes: classNames, size: profile.size, models, profile: name, seed, out, resume },
+    backend: backend.name,
+    budgets: Object.fromEntries(models.map((model) => [model, profile.budgets[model]])),
+  };
+  console.log(dryRunText(configuration, { seconds, megabytes, basis: 'each model tried here for a second' }));
+}
+
 function showProgress(): (model: string, progress: Progress) => void {
-  let last = 0;
+  const line = new ProgressLine();
   return (model, { step, steps, loss, imagesPerSecond, etaSeconds, memory }) => {
-    const ended = step === steps;
-    const line = `${model} ${step}/${steps}  loss ${loss.toPrecision(4)}  ${imagesPerSecond.toFixed(0)} images/s  ${
-      ended ? 'done' : `${Math.ceil(etaSeconds)} s left`
-    }  ${Math.round(memory / 2 ** 20)} MiB`;
-    if (process.stderr.isTTY) process.stderr.write(`\r${line.padEnd(78)}${ended ? '\n' : ''}`);
-    else if (ended || Date.now() - last > 20_000) {
-      last = Date.now();
-      console.error(line);
-    }
+    const left = step === steps ? 'done' : `${Math.ceil(etaSeconds)} s left`;
+    const speed = `${imagesPerSecond.toFixed(0)} images/s  ${left}  ${Math.round(memory / 2 ** 20)} MiB`;
+    line.show(`${model} ${step}/${steps}  loss ${loss.toPrecision(4)}  ${speed}`, step === steps);
   };
 }
