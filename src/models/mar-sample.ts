@@ -170,7 +170,7 @@ function forward(
       labels: tf.tensor1d(classes, 'int32'),
       ...placementTensors(hosts),
     };
-    const name = `conditions${guided ? ', guided' : ''}${classes[0] < 0 ? ', without class' : ''}`;
+    const name = `conditions of ${batch}${guided ? ', guided' : ''}${classes[0] < 0 ? ', without class' : ''}`;
     return runPart(parameters, name, inputs, encode) as unknown as ReturnType<typeof forward>;
   });
 }
