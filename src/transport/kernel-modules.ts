@@ -1,3 +1,5 @@
+import { builtInKernels } from './kernel-source';
+
 /** Compiled kernels: one module with memory of its own, one for memory shared between threads (absent in most browsers). */
 export interface KernelModules {
   single: WebAssembly.Module;
@@ -32,7 +34,7 @@ export type KernelName = (typeof KERNEL_NAMES)[number];
 export type Kernels = Record<KernelName, (...values: number[]) => number>;
 
 let modules: KernelModules | undefined;
-let find: (() => KernelModules | undefined) | undefined;
+let find: () => KernelModules | undefined = builtInKernels;
 let start: StartThreads | undefined;
 
 /** Names where kernels come from when they are first needed (Node reads files) and how threads are started. */
@@ -44,7 +46,7 @@ export function provideKernels(finder: () => KernelModules | undefined, startThr
 
 /** The kernels, or undefined where there are none: the solver then runs the float64 oracle. */
 export function kernelModules(): KernelModules | undefined {
-  modules ??= find?.();
+  modules ??= find();
   return modules;
 }
 
@@ -54,7 +56,8 @@ export function threadStarter(): StartThreads | undefined {
 }
 
 /**
- * Compiles kernels from bytes: the way in for a browser, before the first `sinkhorn`.
+ * Compiles kernels from bytes, before the first `sinkhorn`: the way in for a page that bundles the sources itself (the
+ * published browser build carries its kernels inside).
  * @param bytes gives the file of a build by its name, e.g. `(name) => fetch('/kernels/' + name).then((r) => r.arrayBuffer())`.
  */
 export async function loadKernels(bytes: (name: string) => Promise<ArrayBuffer | Uint8Array>): Promise<void> {

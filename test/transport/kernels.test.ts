@@ -258,19 +258,4 @@ describe('transport kernels against the float64 oracle', () => {
       releaseKernelMemory();
     }
   });
-
-  it('the browser entry reaches no module of Node', () => {
-    const seen = new Set<string>();
-    const visit = (file: string) => {
-      if (seen.has(file)) return;
-      seen.add(file);
-      for (const [, from] of readFileSync(file, 'utf8').matchAll(/from '([^']+)'|import '([^']+)'/g)) {
-        assert.ok(from && !from.startsWith('node:'), `${file} imports ${from}`);
-        if (from.startsWith('.')) visit(`${file.slice(0, file.lastIndexOf('/'))}/${from}.ts`);
-      }
-    };
-    visit('src/transport/core.ts');
-    assert.ok(seen.size > 10);
-    assert.ok(![...seen].some((file) => file.includes('kernel-files')));
-  });
 });
