@@ -8,11 +8,14 @@ import { MissingDependencyError } from '../runtime/errors';
 const HERE = join(__dirname, 'page');
 const KERNELS = join(__dirname, '..', 'transport', 'kernels');
 
-/** Nothing but the page's own files, no request to anywhere, no inline script; WebAssembly may be compiled. */
+/** The hash of an empty text: plotly makes an empty style element and adds its rules by script, which this allows and nothing else. */
+const EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='";
+
+/** Nothing but the page's own files, no request to anywhere, no inline script or style; WebAssembly may be compiled. */
 export const POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
-  "style-src 'self'",
+  `style-src 'self' ${EMPTY}`,
   'img-src data:',
   'worker-src blob:',
   "base-uri 'none'",

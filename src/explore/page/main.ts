@@ -24,7 +24,7 @@ const tabs = panels.map(({ id }) => part<HTMLButtonElement>(`tab-${id}`));
 
 /** Shows one panel; with a query its settings are those of the query, else those that it had. */
 function open(panel: MountedPanel, query?: string): void {
-  if (current !== panel) current?.close();
+  for (const other of panels) if (other !== panel) other.close();
   current = panel;
   for (const [i, tab] of tabs.entries()) {
     const chosen = panels[i] === panel;

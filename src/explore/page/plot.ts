@@ -1,3 +1,4 @@
+import type { Data } from 'plotly.js';
 import { curves } from '../../plots/curves';
 import { element } from './dom';
 import { type ColorName, onThemeChange, theme } from './theme';
@@ -101,8 +102,12 @@ function styled({ series, x, y, logY, range }: ChartContent, width: number) {
   const axis = { gridcolor: colors.grid, linecolor: colors.muted, tickcolor: colors.muted, fixedrange: true };
   const text = { color: colors.ink, family: 'system-ui, sans-serif', size: 13 };
   const yRange = logY ? range.y.map(Math.log10) : range.y;
+  // Ticks at 1, 2, 5 where there are few decades; plain numbers, because raised exponents would need inline styles.
+  const decades = Math.log10(range.y[1] / range.y[0]);
+  const ticks = logY ? { exponentformat: 'none' as const, dtick: decades < 2.5 ? 'D2' : 1 } : {};
   return {
-    data: figure.data,
+    // `curves` draws lines with a band solid.
+    data: figure.data.map((trace) => dashed(trace, series)),
     layout: {
       ...figure.layout,
       title: undefined,
@@ -116,9 +121,14 @@ function styled({ series, x, y, logY, range }: ChartContent, width: number) {
       hovermode: 'x unified' as const,
       hoverlabel: { bgcolor: colors.surface, bordercolor: colors.muted, font: text },
       xaxis: { ...figure.layout.xaxis, ...axis, range: [...range.x] },
-      yaxis: { ...figure.layout.yaxis, ...axis, range: [...yRange] },
+      yaxis: { ...figure.layout.yaxis, ...axis, ...ticks, range: [...yRange] },
     },
   };
+}
+
+function dashed(trace: Data, series: readonly Series[]): Data {
+  const named = series.find(({ name, error }) => error && name === trace.name);
+  return named && 'line' in trace ? { ...trace, line: { ...trace.line, dash: named.dash ?? 'solid' } } : trace;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';
