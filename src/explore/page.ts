@@ -73,6 +73,10 @@ function pageText(): string {
 }
 
 const side = (id: string) => `
+    <div class="seeing">
+      <h2>What am I seeing?</h2>
+      <p id="${id}-seeing">Computing …</p>
+    </div>
     <div class="side">
       <h2>Settings</h2>
       <form id="${id}-controls" aria-label="Settings of this panel"></form>
@@ -81,9 +85,5 @@ const side = (id: string) => `
         <button type="button" id="${id}-share">Copy link</button>
         <span id="${id}-shared" role="status" class="hint"></span>
       </div>
-    </div>
-    <div class="seeing">
-      <h2>What am I seeing?</h2>
-      <p id="${id}-seeing">Computing …</p>
     </div>
     <details class="numbers" id="${id}-numbers"><summary>The numbers as a table</summary></details>`;

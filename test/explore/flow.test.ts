@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { outside, pointsAt } from '../../src/explore/page/flow/canvas';
+import { EXTENT, extentAt, pointsAt } from '../../src/explore/page/flow/canvas';
 import { type FlowFrame, type FlowScene, flowParts, targetCloud } from '../../src/explore/page/flow/compute';
 import { type FlowSettings, flowControls } from '../../src/explore/page/flow/settings';
 import { describeFlow } from '../../src/explore/page/flow/words';
@@ -14,7 +14,7 @@ function run(changes: Partial<FlowSettings>) {
   const frames = parts.slice(1) as FlowFrame[];
   assert.equal(scene.kind, 'scene');
   assert.equal(frames.length, settings.steps + 1);
-  return { settings, scene, frames, words: (k: number) => describeFlow(settings, scene, frames, k, 0) };
+  return { settings, scene, frames, words: (k: number) => describeFlow(settings, scene, frames, k) };
 }
 
 describe('the flow on the page', () => {
@@ -94,8 +94,20 @@ describe('the flow on the page', () => {
     for (const { value } of flowControls.target.options) {
       const cloud = targetCloud(value, key(3), 100);
       assert.equal(cloud.length, 200);
-      assert.equal(outside(cloud), 0, value);
+      assert.ok(
+        cloud.every((coordinate) => Math.abs(coordinate) < EXTENT),
+        value,
+      );
     }
+  });
+
+  it('the picture zooms out when the cloud leaves it, and only then', () => {
+    const calm = run({ steps: 2 }).frames;
+    assert.equal(extentAt(calm, 0.7), EXTENT);
+    const { frames } = run({ scheme: 'euler', eta: 1.4, target: 'gaussian', steps: 6 });
+    const largest = frames[6].points.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    assert.ok(extentAt(frames, 6) > largest && largest > EXTENT);
+    assert.ok(Math.abs(2 * extentAt(frames, 5.5) - extentAt(frames, 5) - extentAt(frames, 6)) < 1e-9);
   });
 
   it('between two frames points are on the straight line of the step', () => {

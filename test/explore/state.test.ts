@@ -104,7 +104,7 @@ describe('settings of the page', () => {
   it('numbers are written for people', () => {
     assert.deepEqual(
       [0, 0.5, 1234.5, -0.0002453, 2e7, 1e-6, 0.98029].map((value) => readable(value)),
-      ['0', '0.5', '1235', '−0.000245', '2.00 × 10^7', '1.00 × 10^−6', '0.98'],
+      ['0', '0.5', '1235', '−0.000245', '2.00 × 10⁷', '1.00 × 10⁻⁶', '0.98'],
     );
     assert.equal(readable(Number.NaN), 'undefined');
     assert.equal(signed(0.98029), '+0.98');

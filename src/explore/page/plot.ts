@@ -2,6 +2,7 @@ import type { Data } from 'plotly.js';
 import { curves } from '../../plots/curves';
 import { element } from './dom';
 import { type ColorName, onThemeChange, theme } from './theme';
+import { readable } from './words';
 
 /** One curve of a chart. Curves differ by dash and markers too, never by colour alone. */
 export interface Series {
@@ -26,7 +27,6 @@ export interface ChartContent {
 }
 
 const MARGIN = { l: 66, r: 14, t: 12, b: 48 };
-const HEIGHT = 320;
 
 type Plotly = typeof import('plotly.js');
 let library: Promise<Plotly> | undefined;
@@ -86,14 +86,14 @@ export class Chart {
       if (!this.content || this.picture.clientWidth === 0) return;
       const plotly = await loadPlotly();
       if (!this.content) return;
-      const { data, layout } = styled(this.content, this.picture.clientWidth);
+      const { data, layout } = styled(this.content, this.picture.clientWidth, this.picture.clientHeight);
       await plotly.react(this.plot, data, layout, { displayModeBar: false, doubleClick: false });
       this.moveLine(this.at);
     });
   }
 }
 
-function styled({ series, x, y, logY, range }: ChartContent, width: number) {
+function styled({ series, x, y, logY, range }: ChartContent, width: number, height: number) {
   const colors = theme();
   const figure = curves(
     series.map((curve) => ({ ...curve, color: colors[curve.color] })),
@@ -102,9 +102,7 @@ function styled({ series, x, y, logY, range }: ChartContent, width: number) {
   const axis = { gridcolor: colors.grid, linecolor: colors.muted, tickcolor: colors.muted, fixedrange: true };
   const text = { color: colors.ink, family: 'system-ui, sans-serif', size: 13 };
   const yRange = logY ? range.y.map(Math.log10) : range.y;
-  // Ticks at 1, 2, 5 where there are few decades; plain numbers, because raised exponents would need inline styles.
-  const decades = Math.log10(range.y[1] / range.y[0]);
-  const ticks = logY ? { exponentformat: 'none' as const, dtick: decades < 2.5 ? 'D2' : 1 } : {};
+  const ticks = logY ? logTicks(range.y) : {};
   return {
     // `curves` draws lines with a band solid.
     data: figure.data.map((trace) => dashed(trace, series)),
@@ -112,7 +110,7 @@ function styled({ series, x, y, logY, range }: ChartContent, width: number) {
       ...figure.layout,
       title: undefined,
       width,
-      height: HEIGHT,
+      height,
       margin: MARGIN,
       showlegend: false,
       font: text,
@@ -126,9 +124,28 @@ function styled({ series, x, y, logY, range }: ChartContent, width: number) {
   };
 }
 
+/**
+ * Ticks of a logarithmic axis, written out: at powers of ten, and at more numbers between where there are few of them. (plotly's
+ * own labels between powers are bare digits, and its raised exponents would need inline styles.)
+ */
+export function logTicks([low, high]: readonly [number, number]): { tickvals: number[]; ticktext: string[] } {
+  const decades = Math.log10(high / low);
+  const digits = decades > 2.5 ? [1] : decades > 1.2 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
+  const tickvals: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    for (const digit of digits) {
+      const value = Number(`${digit}e${power}`);
+      if (value >= low && value <= high) tickvals.push(value);
+    }
+  }
+  return { tickvals, ticktext: tickvals.map((value) => readable(value)) };
+}
+
 function dashed(trace: Data, series: readonly Series[]): Data {
   const named = series.find(({ name, error }) => error && name === trace.name);
-  return named && 'line' in trace ? { ...trace, line: { ...trace.line, dash: named.dash ?? 'solid' } } : trace;
+  return named && 'line' in trace
+    ? ({ ...trace, line: { ...trace.line, dash: named.dash ?? 'solid' } } as Data)
+    : trace;
 }
 
 const SVG = 'http://www.w3.org/2000/svg';

@@ -4,7 +4,7 @@ export function readable(value: number, digits = 3): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split('e');
-    return minus(`${mantissa} × 10^${Number(exponent)}`);
+    return minus(`${mantissa} × 10`) + raised(Number(exponent));
   }
   return minus(size >= 10 ** digits ? value.toFixed(0) : String(Number(value.toPrecision(digits))));
 }
@@ -12,6 +12,12 @@ export function readable(value: number, digits = 3): string {
 /** The same with its sign, for differences. */
 export function signed(value: number, digits = 3): string {
   return value > 0 ? `+${readable(value, digits)}` : readable(value, digits);
+}
+
+const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+function raised(exponent: number): string {
+  return (exponent < 0 ? '⁻' : '') + Array.from(String(Math.abs(exponent)), (digit) => RAISED[Number(digit)]).join('');
 }
 
 const minus = (text: string) => text.replaceAll('-', '−');

@@ -32,6 +32,8 @@ class DecayView implements View<DecaySettings> {
     compute('decay', settings, {
       onPart: (result) => {
         this.say(describeDecay(settings, result), result.kind === 'unstable' || result.influence !== undefined);
+        part('decay-title').textContent =
+          result.kind === 'unstable' ? 'The condition itself' : 'Gradient norm and its bound';
         if (result.kind === 'unstable') this.drawGrowth(result);
         else this.drawNorms(result);
         this.drawInfluence(result.kind === 'stable' ? result.influence : undefined, result);
@@ -50,6 +52,7 @@ class DecayView implements View<DecaySettings> {
   private drawNorms({ norms, bound, floor }: StableDecay): void {
     const x = Array.from(norms.keys());
     const last = x.length - 1;
+    const held = x.filter((i) => i % 5 === 0); // a marker for each would hide the line
     const lowest = norms.reduce((low, value) => Math.min(low, value), floor);
     this.norms.show({
       series: [
@@ -58,8 +61,8 @@ class DecayView implements View<DecaySettings> {
         { name: 'm', x, y: x.map(() => floor), color: 'muted', dash: 'dot' },
         {
           name: 'control: condition held',
-          x,
-          y: x.map(() => norms[0]),
+          x: held,
+          y: held.map(() => norms[0]),
           color: 'green',
           mode: 'lines+markers',
         },
@@ -88,8 +91,9 @@ class DecayView implements View<DecaySettings> {
     });
   }
 
-  private drawInfluence(pair: InfluencePair | undefined, { radius }: DecayResult): void {
-    part('decay-influence').hidden = pair === undefined;
+  private drawInfluence(pair: InfluencePair | undefined, result: DecayResult): void {
+    // It is estimated after the exact curves: until then the last one stays.
+    part('decay-influence-figure').hidden = result.kind === 'unstable';
     if (!pair) return;
     const x = Array.from(pair.chain.correlation.keys());
     const last = x.length - 1;
@@ -103,7 +107,7 @@ class DecayView implements View<DecaySettings> {
           color: 'blue',
           mode: 'lines+markers',
         },
-        { name: 'βⁱ', x, y: x.map((i) => radius ** i), color: 'ink', dash: 'dash' },
+        { name: 'βⁱ', x, y: x.map((i) => result.radius ** i), color: 'ink', dash: 'dash' },
         {
           name: 'control: condition held',
           x,

@@ -14,13 +14,13 @@ export interface DecaySettings {
 export const decayControls: Controls<DecaySettings> = {
   root: {
     kind: 'number',
-    label: 'Largest root of the chain',
+    label: 'Largest root',
     symbol: 'β',
     min: 0.3,
     max: 1.05,
     step: 0.01,
     initial: 0.85,
-    hint: 'The spectral radius; Assumption 4 asks for less than 1.',
+    hint: 'The chain’s spectral radius; Assumption 4 asks for less than 1.',
   },
   second: {
     kind: 'number',

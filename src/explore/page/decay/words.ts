@@ -21,7 +21,7 @@ export function describeDecay(settings: DecaySettings, result: DecayResult): str
   ];
   if (bound[0] / norms[0] > 5) {
     sentences.push(
-      `It is loose at the start, ${readable(bound[0] / norms[0], 2)} times the norm, and sharp only near m = ${readable(floor)}.`,
+      `It is loose: ${readable(bound[0] / norms[0], 2)} times the norm at the start and ${readable(bound[last] / norms[last], 3)} times at the end, where it nears m = ${readable(floor)}.`,
     );
   }
   if (settings.start === 0)

@@ -40,7 +40,7 @@ class Figure3View implements View<Figure3Settings> {
     const x = Array.from({ length: count - first }, (_, i) => first + i + 1);
     const from = ({ mean, error }: CurveSummary) => ({ x, y: mean.slice(first), error: error.slice(first) });
     const noise = pair.quantity === 'noiseIntensity';
-    const unit = noise ? 'noise standard deviation (images in [−1, 1])' : 'SNR (dB)';
+    const unit = noise ? 'noise intensity σ̂(t)' : 'SNR (dB)';
     const both = settings.view === 'both';
     const series: Series[] = both
       ? [

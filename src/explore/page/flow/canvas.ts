@@ -1,7 +1,7 @@
 import { theme } from '../theme';
 import type { FlowFrame, FlowScene } from './compute';
 
-/** Half the width of what is seen of the plane, in units of the condition. */
+/** Half the width of what is seen of the plane at least, in units of the condition. */
 export const EXTENT = 4.6;
 /** Links are drawn in so many strengths. */
 const STRENGTHS = 4;
@@ -31,7 +31,8 @@ export function drawFlow(canvas: HTMLCanvasElement, { scene, frames, time, showP
   const colors = theme();
   const { width, height } = canvas;
   const density = Math.min(devicePixelRatio, 2);
-  const scale = Math.min(width, height) / (2 * EXTENT);
+  const extent = extentAt(frames, time);
+  const scale = Math.min(width, height) / (2 * extent);
   const x = (value: number) => width / 2 + scale * value;
   const y = (value: number) => height / 2 - scale * value;
   const points = pointsAt(frames, time);
@@ -40,7 +41,7 @@ export function drawFlow(canvas: HTMLCanvasElement, { scene, frames, time, showP
   context.clearRect(0, 0, width, height);
   context.lineCap = 'round';
 
-  grid(context, colors.grid, x, y, density);
+  grid(context, { color: colors.grid, extent, x, y, density });
 
   if (showPlan) {
     context.strokeStyle = colors.green;
@@ -104,26 +105,41 @@ export function drawFlow(canvas: HTMLCanvasElement, { scene, frames, time, showP
   context.fill();
 }
 
-/** How many conditions are outside of what is seen; the picture is at least as wide as high. */
-export function outside(points: Float64Array): number {
-  let count = 0;
-  for (let i = 0; i < points.length; i += 2) {
-    if (Math.max(Math.abs(points[i]), Math.abs(points[i + 1])) > EXTENT) count++;
-  }
-  return count;
+/** Half the width of the picture at a time: it zooms out, steadily, when the cloud leaves it. */
+export function extentAt(frames: readonly FlowFrame[], time: number): number {
+  const index = Math.min(Math.floor(time), frames.length - 1);
+  const now = reach(frames[index]);
+  const next = reach(frames[index + 1] ?? frames[index]);
+  return now + (time - index) * (next - now);
 }
 
-function grid(
-  context: CanvasRenderingContext2D,
-  color: string,
-  x: (value: number) => number,
-  y: (value: number) => number,
-  density: number,
-): void {
+const reaches = new WeakMap<FlowFrame, number>();
+
+/** Largest coordinate of a frame with a margin, at least `EXTENT`. */
+function reach(frame: FlowFrame): number {
+  let known = reaches.get(frame);
+  if (known === undefined) {
+    known = frame.points.reduce((largest, value) => Math.max(largest, 1.08 * Math.abs(value)), EXTENT);
+    reaches.set(frame, known);
+  }
+  return known;
+}
+
+interface Grid {
+  color: string;
+  extent: number;
+  x: (value: number) => number;
+  y: (value: number) => number;
+  density: number;
+}
+
+/** Lines every two units, and twice as far apart with every doubling of the picture. */
+function grid(context: CanvasRenderingContext2D, { color, extent, x, y, density }: Grid): void {
+  const apart = 2 * 2 ** Math.max(0, Math.ceil(Math.log2(extent / EXTENT)));
   context.strokeStyle = color;
   context.lineWidth = density;
   context.beginPath();
-  for (let line = -8; line <= 8; line += 2) {
+  for (let line = -5 * apart; line <= 5 * apart; line += apart) {
     context.moveTo(x(line), 0);
     context.lineTo(x(line), context.canvas.height);
     context.moveTo(0, y(line));

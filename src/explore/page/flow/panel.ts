@@ -4,7 +4,7 @@ import type { Panel, View } from '../panel';
 import { Chart } from '../plot';
 import { onThemeChange, reducedMotion } from '../theme';
 import { readable } from '../words';
-import { drawFlow, outside } from './canvas';
+import { drawFlow } from './canvas';
 import type { FlowFrame, FlowScene } from './compute';
 import { type FlowSettings, flowControls, flowPresets } from './settings';
 import { describeFlow } from './words';
@@ -153,7 +153,7 @@ class FlowView implements View<FlowSettings> {
   private words(step: number): string {
     const { scene, frames, settings } = this;
     if (!scene || !frames[step]) return '';
-    return describeFlow(settings, scene, frames, step, outside(frames[step].points));
+    return describeFlow(settings, scene, frames, step);
   }
 
   /** The numbers are complete, or the animation rests: draws the chart and tells the screen reader. */

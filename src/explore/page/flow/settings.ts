@@ -64,7 +64,7 @@ export const flowControls: Controls<FlowSettings> = {
       { value: 'euler', label: 'Explicit Euler' },
     ],
     initial: 'proximal',
-    hint: 'Implicit steps always contract; explicit ones may overshoot.',
+    hint: 'ρ is 1 / (1 + 2η) for JKO steps and |1 − 2η| for explicit ones.',
   },
   debiased: {
     kind: 'switch',
@@ -107,10 +107,10 @@ export const flowControls: Controls<FlowSettings> = {
 };
 
 export const flowPresets: readonly Preset<FlowSettings>[] = [
-  { name: 'Theorem 3: W₂ falls by ρ per step', changes: { epsilon: 0.0005 } },
+  { name: 'Theorem 3: W₂ falls by ρ', changes: { epsilon: 0.0005 } },
   { name: 'Large ε blurs and shrinks', changes: { epsilon: 0.2, steps: 15 } },
   { name: 'The same, debiased', changes: { epsilon: 0.2, steps: 15, debiased: true } },
-  { name: 'λ pulls away from the target', changes: { lambda: 1, steps: 15 } },
+  { name: 'λ pulls away from the target', changes: { lambda: 0.4, steps: 15 } },
   { name: 'Explicit Euler diverges for η > 1', changes: { scheme: 'euler', eta: 1.1, target: 'gaussian' } },
   { name: 'One big step', changes: { eta: 1.5, steps: 3 } },
 ];

@@ -8,7 +8,6 @@ export function describeFlow(
   scene: FlowScene,
   frames: readonly FlowFrame[],
   k: number,
-  outside: number,
 ): string {
   const { steps, lambda, epsilon, debiased, scheme, eta } = settings;
   const { distance, links, status } = frames[k];
@@ -23,7 +22,6 @@ export function describeFlow(
   sentences.push(
     `Each condition divides itself among about ${readable(links.spread, 2)} ideal ones; the lines drawn carry ${Math.round(100 * links.covered)} % of the mass.`,
   );
-  if (outside > 0) sentences.push(`${outside} of them are outside the picture.`);
   if (status !== 'converged') {
     sentences.push(`Sinkhorn stopped after ${frames[k].iterations} iterations, before its tolerance (${status}).`);
   }
