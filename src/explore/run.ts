@@ -15,7 +15,7 @@ export async function runServer({ port, open }: { port: number; open: boolean })
   const { signal, release } = abortOnInterrupt();
   const server = await servePage(await buildPage(), port);
   console.log(`${server.url}  (Ctrl-C ends it)`);
-  const note = staleNote();
+  const note = staleNote(shippedCurves(), checkpointHashes(CHECKPOINTS));
   if (note) console.error(note);
   if (open) openBrowser(server.url);
   if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
@@ -41,12 +41,14 @@ export function takeCurves(resultsFile: string): string {
 }
 
 /** A sentence when the shipped curves were made with other weights than those that lie here now. */
-export function staleNote(): string | undefined {
-  const { provenance } = JSON.parse(readFileSync(join(ROOT, FIGURE_3_FILE), 'utf8')) as Figure3Data;
-  const now = checkpointHashes(CHECKPOINTS);
+export function staleNote({ provenance }: Figure3Data, now: Record<string, string>): string | undefined {
   const changed = Object.keys(now).filter((name) => provenance.checkpoints[name] !== now[name]);
   if (changed.length === 0) return undefined;
   return `Note: the curves of the third panel were recorded with other weights (${changed.join(', ')}); to renew them: ${provenance.command}`;
+}
+
+function shippedCurves(): Figure3Data {
+  return JSON.parse(readFileSync(join(ROOT, FIGURE_3_FILE), 'utf8'));
 }
 
 /** Best effort: where there is no browser, the printed address is enough. */

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CurveRun } from '../../src/experiments/figure-3';
 import { curveRows } from '../../src/experiments/figure-3-report';
-import { FIGURE_3_FILE, type Figure3Data, figure3Data } from '../../src/explore/figure-3-data';
+import { checkpointHashes, FIGURE_3_FILE, type Figure3Data, figure3Data } from '../../src/explore/figure-3-data';
 import { figure3Controls, figure3Presets } from '../../src/explore/page/figure-3/settings';
 import { chosenPair, describeFigure3 } from '../../src/explore/page/figure-3/words';
 import { initialValues } from '../../src/explore/page/state';
+import { staleNote } from '../../src/explore/run';
 import { FileFormatError } from '../../src/runtime/errors';
 
 const root = join(__dirname, '..', '..');
@@ -58,6 +59,18 @@ describe('the curves on the page', () => {
       () => figure3Data(write({ experiment: 'figure-3', tables: { curves: [] } }), folder),
       /cer reproduce --only 10/,
     );
+  });
+
+  it('says when the weights are no longer those of the curves', () => {
+    writeFileSync(join(folder, 'ar.safetensors'), 'weights');
+    // printf weights | sha256sum
+    const ar = '9a129038d9a00aed';
+    const now = checkpointHashes(folder);
+    assert.deepEqual(Object.keys(now), ['ar']);
+    const data = JSON.parse(readFileSync(join(root, FIGURE_3_FILE), 'utf8')) as Figure3Data;
+    assert.equal(now.ar, ar);
+    assert.match(staleNote(data, now) ?? '', /other weights \(ar\); to renew them: cer reproduce --only 10/);
+    assert.equal(staleNote(data, { ...data.provenance.checkpoints }), undefined);
   });
 
   it('what is shipped has both models and quantities, its provenance, and words for every preset', () => {

@@ -13,6 +13,8 @@ export interface FlowPicture {
   time: number;
   showPlan: boolean;
   showAnchors: boolean;
+  /** How many past steps of each condition are drawn. */
+  trail: number;
 }
 
 /** Where the conditions are at a time between two frames, [n, 2]. */
@@ -25,7 +27,8 @@ export function pointsAt(frames: readonly FlowFrame[], time: number): Float64Arr
 }
 
 /** Draws plan, trails, anchors, ideal conditions and conditions; each kind has a shape of its own. */
-export function drawFlow(canvas: HTMLCanvasElement, { scene, frames, time, showPlan, showAnchors }: FlowPicture): void {
+export function drawFlow(canvas: HTMLCanvasElement, picture: FlowPicture): void {
+  const { scene, frames, time, showPlan, showAnchors, trail } = picture;
   const context = canvas.getContext('2d');
   if (!context || frames.length === 0) return;
   const colors = theme();
@@ -63,9 +66,10 @@ export function drawFlow(canvas: HTMLCanvasElement, { scene, frames, time, showP
   context.lineWidth = density;
   context.beginPath();
   const past = Math.floor(Math.min(time, frames.length - 1));
+  const first = Math.max(0, past - trail);
   for (let i = 0; i < n; i++) {
-    context.moveTo(x(frames[0].points[2 * i]), y(frames[0].points[2 * i + 1]));
-    for (let k = 1; k <= past; k++) context.lineTo(x(frames[k].points[2 * i]), y(frames[k].points[2 * i + 1]));
+    context.moveTo(x(frames[first].points[2 * i]), y(frames[first].points[2 * i + 1]));
+    for (let k = first + 1; k <= past; k++) context.lineTo(x(frames[k].points[2 * i]), y(frames[k].points[2 * i + 1]));
     context.lineTo(x(points[2 * i]), y(points[2 * i + 1]));
   }
   context.stroke();

@@ -139,6 +139,8 @@ class FlowView implements View<FlowSettings> {
       time,
       showPlan: this.planSwitch.checked,
       showAnchors: settings.lambda > 0,
+      // Steps that overshoot cross the picture again and again: of those only the last is drawn.
+      trail: settings.scheme === 'euler' ? 1 : settings.steps,
     });
     this.chart.moveLine(time);
     const step = Math.min(Math.floor(time), frames.length - 1);

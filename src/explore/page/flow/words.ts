@@ -35,7 +35,7 @@ export function describeFlow(
     }
     if (lambda > 0) {
       return [
-        `λ holds each condition near its T⁻¹(x): the flow does not end at the ideal law but at least ${readable(scene.bias)} away from it.`,
+        `λ holds each condition near its T⁻¹(x): the flow does not end at the ideal law but about ${readable(scene.bias)} away from it.`,
       ];
     }
     if (scheme === 'euler' && eta > 0.5) {
