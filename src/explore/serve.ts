@@ -23,7 +23,7 @@ export interface PageServer {
  */
 export async function servePage(files: PageFiles, port: number): Promise<PageServer> {
   const server = createServer((request, response) => {
-    const name = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1) || 'index.html';
+    const name = (request.url ?? '/').split('?')[0].slice(1) || 'index.html';
     const content = files.get(name);
     const headers = {
       'Content-Security-Policy': `${POLICY}; frame-ancestors 'none'`,

@@ -114,6 +114,7 @@ describe('cer explore, in a browser', function () {
     await preset.click();
     await ready(page, 'decay', /Assumption 4 is violated/);
     assert.equal(await preset.getAttribute('aria-pressed'), 'true');
+    assert.deepEqual(await accessibilityViolations(page), []);
     await page.waitForFunction(() => location.hash === '#decay?root=1.05');
     await page.locator('#decay-reset').click();
     await page.waitForFunction(() => location.hash === '#decay');

@@ -103,7 +103,7 @@ export function splitHash(hash: string): { panel: string; query: string } {
 export function decodeQuery<S>(controls: Controls<S>, query: string): S {
   const values: Values = { ...(initialValues(controls) as Values) };
   for (const [name, text] of new URLSearchParams(query)) {
-    const control = Object.hasOwn(controls, name) ? (controls as AnyControls)[name] : undefined;
+    const control: Control | undefined = (controls as AnyControls)[name];
     if (control?.kind === 'number' && text.trim() !== '' && Number.isFinite(Number(text))) {
       values[name] = valueAt(control, positionOf(control, Number(text)));
     }

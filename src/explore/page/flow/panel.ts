@@ -33,6 +33,8 @@ class FlowView implements View<FlowSettings> {
     'Ideal points per condition',
   ]);
   private settings!: FlowSettings;
+  /** What is on screen, and the settings that it was computed with. */
+  private shown!: FlowSettings;
   private scene?: FlowScene;
   private frames: FlowFrame[] = [];
   private time = 0;
@@ -59,7 +61,6 @@ class FlowView implements View<FlowSettings> {
       this.playing = !reducedMotion();
     }
     this.time = Math.min(this.time, settings.steps);
-    part('flow-anchor-key').hidden = settings.lambda === 0;
     const incoming: FlowFrame[] = [];
     let scene: FlowScene;
     compute('flow', settings, {
@@ -71,6 +72,7 @@ class FlowView implements View<FlowSettings> {
         incoming.push(answer);
         // What is on screen is exchanged when the new flow has come as far, so that nothing flickers.
         if (this.frames === incoming || incoming.length > this.time) {
+          this.shown = settings;
           this.scene = scene;
           this.frames = incoming;
           this.redraw();
@@ -128,9 +130,10 @@ class FlowView implements View<FlowSettings> {
   }
 
   private draw(): void {
-    const { scene, frames, settings } = this;
+    const { scene, frames, shown } = this;
     this.play.textContent = this.playing ? 'Pause' : 'Play';
     if (!scene || frames.length === 0) return;
+    part('flow-anchor-key').hidden = shown.lambda === 0;
     // With less motion the picture goes from step to step.
     const time = reducedMotion() ? Math.floor(this.time) : this.time;
     drawFlow(this.canvas, {
@@ -138,24 +141,24 @@ class FlowView implements View<FlowSettings> {
       frames,
       time,
       showPlan: this.planSwitch.checked,
-      showAnchors: settings.lambda > 0,
+      showAnchors: shown.lambda > 0,
       // Steps that overshoot cross the picture again and again: of those only the last is drawn.
-      trail: settings.scheme === 'euler' ? 1 : settings.steps,
+      trail: shown.scheme === 'euler' ? 1 : shown.steps,
     });
     this.chart.moveLine(time);
     const step = Math.min(Math.floor(time), frames.length - 1);
     if (step === this.spoken && this.playing) return;
     this.spoken = step;
     this.scrub.value = String(step);
-    this.scrub.setAttribute('aria-valuetext', `step ${step} of ${settings.steps}`);
-    this.scrubText.textContent = `${step} / ${settings.steps}`;
+    this.scrub.setAttribute('aria-valuetext', `step ${step} of ${shown.steps}`);
+    this.scrubText.textContent = `${step} / ${shown.steps}`;
     this.say(this.words(step), false);
   }
 
   private words(step: number): string {
-    const { scene, frames, settings } = this;
+    const { scene, frames, shown } = this;
     if (!scene || !frames[step]) return '';
-    return describeFlow(settings, scene, frames, step);
+    return describeFlow(shown, scene, frames, step);
   }
 
   /** The numbers are complete, or the animation rests: draws the chart and tells the screen reader. */
