@@ -52,7 +52,7 @@ class DecayView implements View<DecaySettings> {
   private drawNorms({ norms, bound, floor }: StableDecay): void {
     const x = Array.from(norms.keys());
     const last = x.length - 1;
-    const held = x.filter((i) => i % 5 === 0); // a marker for each would hide the line
+    const held = x.filter((i) => i % 5 === 0 || i === last); // a marker for each would hide the line
     const lowest = norms.reduce((low, value) => Math.min(low, value), floor);
     this.norms.show({
       series: [
