@@ -62,11 +62,21 @@ function installPackages() {
   const why = have ? 'package-lock.json or Node changed' : 'node_modules is missing or not from this lockfile';
   // ONNX Runtime's install script only fetches CUDA libraries; the CPU library is inside the package.
   const env = { ONNXRUNTIME_NODE_INSTALL: 'skip', ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' };
-  const result = step('installing packages with npm ci, about half a minute', why, () => {
-    return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund'], { env });
-  });
+  const npm = (...args) =>
+    run(process.platform === 'win32' ? 'npm.cmd' : 'npm', [...args, '--no-audit', '--no-fund'], { env });
+  const strict = step('installing packages with npm ci, about half a minute', why, () => npm('ci'));
+  // A registry may have, or lack, a package for another platform since the lockfile was written; npm ci then refuses the whole of it.
+  const result =
+    strict.ok || !/in sync/.test(strict.output)
+      ? strict
+      : step('installing with npm install', "the registry's optional packages differ from the lockfile's", () =>
+          npm('install', '--no-save'),
+        );
   if (!result.ok)
-    fail('npm ci failed. Check the network and the npm registry, then run `npm run setup` again.', result.output);
+    fail(
+      'npm could not install. Check the network and the npm registry, then run `npm run setup` again.',
+      result.output,
+    );
   fs.writeFileSync(stamp, JSON.stringify({ lock: want }));
 }
 
