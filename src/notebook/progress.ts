@@ -2,7 +2,10 @@ import { escapeHtml, inNotebook, publish } from './output';
 
 /** A progress bar that moves in place; `done` leaves a line without times, so that a re-run gives no difference. */
 export interface Progress {
-  /** `done` of the total so far, with an optional remark (a loss, a file name). */
+  /**
+   * `done` of the total so far, with an optional remark (a loss, a file name).
+   * @throws InterruptedError when the cell was interrupted: its loop must not go on computing unseen.
+   */
   update(done: number, remark?: string): void;
   /** Ends the bar, with an optional closing remark. */
   done(remark?: string): void;
@@ -10,6 +13,17 @@ export interface Progress {
 
 const NOTEBOOK_INTERVAL = 100; // ms between redraws
 const TERMINAL_INTERVAL = 5000; // ms between lines: a log, not a film
+
+/** Ends a loop whose cell was interrupted. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+  constructor(label: string) {
+    super(`${label}: stopped, as its cell was interrupted`);
+  }
+}
+
+/** How often this kernel was interrupted; counted by its launcher. */
+const interruptsSoFar = () => (globalThis as { cerInterrupts?: number }).cerInterrupts ?? 0;
 
 let count = 0;
 
@@ -20,6 +34,7 @@ export function progress(label: string, total: number): Progress {
   const notebook = inNotebook();
   let shown = -Infinity;
   let opened = false;
+  const interrupts = interruptsSoFar();
 
   function draw(fraction: number, text: string): void {
     if (!notebook) {
@@ -33,6 +48,7 @@ export function progress(label: string, total: number): Progress {
 
   return {
     update(done, remark) {
+      if (interruptsSoFar() !== interrupts) throw new InterruptedError(label);
       const now = performance.now();
       if (now - shown < (notebook ? NOTEBOOK_INTERVAL : TERMINAL_INTERVAL)) return;
       shown = now;

@@ -29,6 +29,11 @@ class CellErrors {
     else this.found.push(this.describe(first));
   }
 
+  /** Says one thing alone, whatever else was found. */
+  replace({ name, message }) {
+    this.found = [{ name, text: message, stack: [] }];
+  }
+
   describe(thrown) {
     if (!(thrown && typeof thrown === 'object' && typeof thrown.stack === 'string')) {
       return { name: 'Error', text: typeof thrown === 'string' ? thrown : util.inspect(thrown), stack: [] };

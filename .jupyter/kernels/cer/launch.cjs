@@ -1,9 +1,11 @@
-// The notebooks' kernel: the project's own tslab, started in the project folder wherever the clone is, with three
+// The notebooks' kernel: the project's own tslab, started in the project folder wherever the clone is, with four
 // additions: modules of the project are loaded as they are (not type-checked and compiled again for every notebook), a
-// failing cell sends a real Jupyter error, and a cell ends only when the pictures that it asked for are drawn.
+// failing cell sends a real Jupyter error, a cell ends only when the pictures that it asked for are drawn, and an
+// interrupt stops a cell that computes without a pause.
 const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
+const vm = require('node:vm');
 const { Worker } = require('node:worker_threads');
 
 const root = path.join(__dirname, '..', '..', '..');
@@ -24,6 +26,7 @@ const { createExecutor } = require('tslab/dist/executor.js');
 const { JupyterHandlerImpl, ZmqServer } = require('tslab/dist/jupyter.js');
 const { TaskCanceledError } = require('tslab/dist/util.js');
 const { CellErrors } = require('./cell-errors.cjs');
+const { Interrupts } = require('./interrupts.cjs');
 const { forgetChangedModules } = require('./modules.cjs');
 
 const errors = new CellErrors(root);
@@ -36,19 +39,34 @@ const converters = {
     this.node.close();
   },
 };
-const convert = converters.node.convert;
-converters.node.convert = (previous, code) => errors.remember(convert(previous, code));
-
 const executor = createExecutor(root, converters, { log: logValue, error: (...parts) => errors.add(...parts) });
+const interrupts = new Interrupts(() => executor.interrupt());
+const { runInThisContext } = vm;
+vm.runInThisContext = (code) => runInThisContext(code); // tslab's own handling of SIGINT would take ours away
+
+const convert = converters.node.convert;
+converters.node.convert = (previous, code) => {
+  interrupts.allow(false); // a compiler stopped half-way does not work again
+  const converted = errors.remember(convert(previous, code));
+  interrupts.allow(true);
+  return converted;
+};
+
+const STOPPED = { name: 'Interrupted', message: 'the cell was stopped; what earlier cells made is still there' };
 const executeCell = executor.execute;
 executor.execute = async (code) => {
   errors.clear();
   forgetChangedModules(path.join(root, 'src'));
-  const ok = await executeCell(code);
-  for (const work of [...(globalThis.cerPending ?? [])]) await work.catch((error) => errors.add(error));
+  const ok = await interrupts.race(async () => {
+    const good = await executeCell(code);
+    for (const work of [...(globalThis.cerPending ?? [])]) await work.catch((error) => errors.add(error));
+    return good;
+  });
+  if (ok === undefined) globalThis.cerPending?.clear(); // what it waited for may never come
   // A promise that nobody awaited has been rejected: that is reported a turn of the event loop later.
   await new Promise((resolve) => setImmediate(resolve));
-  return ok && errors.none();
+  if (ok === undefined) errors.replace(STOPPED);
+  return Boolean(ok) && errors.none();
 };
 
 /** Prints the value of a cell's last expression; a promise says nothing to a reader (the cell waits for it anyway). */
@@ -138,7 +156,8 @@ function endWithParent() {
 }
 
 endWithParent();
-process.on('SIGINT', () => executor.interrupt());
 process.on('uncaughtException', (error) => errors.add(error));
-process.on('unhandledRejection', (reason) => errors.add(reason));
+process.on('unhandledRejection', (reason) => {
+  if (reason?.name !== 'InterruptedError') errors.add(reason); // of a loop whose cell was stopped before
+});
 new Server(new Handler(executor, false), process.argv[2]).init();
