@@ -1,5 +1,8 @@
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, randint } from '../runtime/random';
+import { normalQuantile, normalTail } from './paired-tests';
+
+export { holm, type PairedTest, permutationTest, wilcoxonTest } from './paired-tests';
 
 /** A mean with what is needed to judge it: standard error, number of values, and a confidence interval. */
 export interface Estimate {
@@ -52,6 +55,14 @@ export function pairedDifference(a: ArrayLike<number>, b: ArrayLike<number>, lev
   return { ...result, pValue };
 }
 
+export interface BootstrapOptions {
+  /** Default 1000. */
+  resamples?: number;
+  /** Coverage, default 0.95. */
+  level?: number;
+  method?: 'percentile' | 'bca';
+}
+
 /** A statistic with its bootstrap interval. */
 export interface BootstrapInterval {
   value: number;
@@ -62,16 +73,18 @@ export interface BootstrapInterval {
 }
 
 /**
- * Percentile bootstrap of a statistic of `count` rows (Efron 1979). The statistic gets row indices, so that it can be the
+ * Bootstrap of a statistic of `count` rows (Efron 1979). The statistic gets row indices, so that it can be the
  * mean of numbers as well as an FID of feature rows. Statistics that repeat rows distorts (nearest neighbours) need another way.
  * @param statistic of the row indices; called once with 0 .. count-1 for `value`
  * @param resamples number of resamples, at least 20
+ * @param method `percentile` (default), or `bca`: corrected for bias and for a spread that grows with the value (Efron 1987), at the price
+ * of `count` more calls of the statistic, each without one row
  */
 export function bootstrap(
   source: Key,
   count: number,
   statistic: (rows: Int32Array) => number,
-  { resamples = 1000, level = 0.95 }: { resamples?: number; level?: number } = {},
+  { resamples = 1000, level = 0.95, method = 'percentile' }: BootstrapOptions = {},
 ): BootstrapInterval {
   if (!(count >= 2 && resamples >= 20 && level > 0 && level < 1)) {
     throw new InvalidInputError('Bootstrap', {
@@ -86,13 +99,31 @@ export function bootstrap(
   const value = statistic(Int32Array.from({ length: count }, (_, i) => i));
   const mean = draws.reduce((sum, x) => sum + x, 0) / resamples;
   const standardError = Math.sqrt(draws.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (resamples - 1));
-  return {
-    value,
-    standardError,
-    low: quantile(draws, (1 - level) / 2),
-    high: quantile(draws, (1 + level) / 2),
-    resamples,
-  };
+  const shares = [(1 - level) / 2, (1 + level) / 2];
+  const [low, high] = method === 'bca' ? correctedShares(shares, draws, value, leaveOneOut(count, statistic)) : shares;
+  return { value, standardError, low: quantile(draws, low), high: quantile(draws, high), resamples };
+}
+
+/** The statistic without each row in turn. */
+function leaveOneOut(count: number, statistic: (rows: Int32Array) => number): Float64Array {
+  return Float64Array.from({ length: count }, (_, left) =>
+    statistic(Int32Array.from({ length: count - 1 }, (_, i) => (i < left ? i : i + 1))),
+  );
+}
+
+/** Where BCa reads the bootstrap law: bias from the share of draws below the value (half of those equal), acceleration from skewness. */
+function correctedShares(shares: number[], draws: Float64Array, value: number, jackknife: Float64Array): number[] {
+  const below = draws.filter((x) => x < value).length + 0.5 * draws.filter((x) => x === value).length;
+  if (below === 0 || below === draws.length) return shares; // nothing to correct with: the value is an end of its own law
+  const bias = normalQuantile(below / draws.length);
+  const mean = jackknife.reduce((sum, x) => sum + x, 0) / jackknife.length;
+  const moment = (power: number) => jackknife.reduce((sum, x) => sum + (mean - x) ** power, 0);
+  const spread = moment(2);
+  const acceleration = spread > 0 ? moment(3) / (6 * spread ** 1.5) : 0;
+  return shares.map((share) => {
+    const z = bias + normalQuantile(share);
+    return 1 - normalTail(bias + z / (1 - acceleration * z));
+  });
 }
 
 /** Quantile of ascending values with linear interpolation between neighbours. */

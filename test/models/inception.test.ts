@@ -6,7 +6,7 @@ import type { Parameters } from '../../src/models/parameters';
 import { useBackend } from '../../src/runtime/backend';
 import { inceptionImages, inceptionWeights } from '../generators/inception';
 
-const { cases } = JSON.parse(readFileSync('data/reference/inception/expected.json', 'utf8'));
+const { cases } = JSON.parse(readFileSync('test/reference/inception/expected.json', 'utf8'));
 
 /** float32 through 48 layers against float64: 2e-5 of the largest value (measured 2e-6). */
 function near(what: string, got: ArrayLike<number>, expected: number[], tolerance = 2e-5): void {

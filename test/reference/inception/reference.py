@@ -1,7 +1,7 @@
 """Expected outputs of InceptionV3 in its FID variant, by an implementation of its own in PyTorch.
 
     node --import tsx test/generators/inception.ts weights.safetensors
-    python data/reference/inception/reference.py weights.safetensors data/reference/inception/expected.json
+    python test/reference/inception/reference.py weights.safetensors test/reference/inception/expected.json
 
 Reads safetensors by hand, so it needs torch and numpy only. Everything is computed in float64.
 """
