@@ -31,8 +31,8 @@ import type { TokenModel } from './tasks';
  *
  * - `history` `[batch, tokens, channels]`: the tokens that the transformer sees; default the real ones. The loss is on the real
  *   tokens in any case;
- * - `offset` `[batch, tokens, width]` and `passThrough` (a scalar): the denoiser gets `passThrough * conditions + offset` instead
- *   of the conditions.
+ * - `offset` `[batch, tokens, width]` and `passThrough` `[batch, tokens, 1]`: the denoiser gets `passThrough * conditions + offset`
+ *   instead of the conditions.
  *
  * The offset is an input and hence a constant of the gradient: nothing is differentiated through the coupling that made it, and
  * the transformer learns through the factor `passThrough`.

@@ -25,7 +25,7 @@ export interface FineTuneOptions {
   ownSteps?: number;
   /**
    * The part of a moved condition that lets the gradient pass, in [0, 1]. With coupling and targets held constant a proximal step
-   * of size eta passes 1 / (1 + 2 eta); default 1 passes all of it (the displacement is the constant).
+   * of size eta passes 1 / (1 + 2 eta) = 1 - alpha; default 1 passes all of it (the displacement is the constant).
    */
   passThrough?: number;
 }
@@ -96,8 +96,7 @@ export function refinedTask(
       if (coupling) {
         const real = parts.conditions(parameters, batch);
         const seen = more.history ? parts.conditions(parameters, { ...batch, ...more }) : real;
-        more.passThrough = tf.scalar(options.passThrough);
-        more.offset = offsetOf(model, coupling, batch, seen, options.passThrough);
+        Object.assign(more, moveConditions(model, coupling, batch, seen, options.passThrough));
         coupling.learn(rowsOf(model, batch, real).rows, foldIn(foldIn(key, 'buffer'), step));
       }
       return more;
@@ -220,24 +219,33 @@ function rowsOf(model: RefinedModel, batch: Batch, conditions: Float32Array) {
   return { tokens, rows };
 }
 
-/** `moved - passThrough * conditions` where the coupling acts, `(1 - passThrough) * conditions` elsewhere. */
-function offsetOf(
+/**
+ * The denoiser's conditions as `passThrough * conditions + offset`: moved rows let the stated share of the gradient pass, all
+ * others (no class, no loss, a group that was left alone) are as they were, gradient and all.
+ */
+function moveConditions(
   model: RefinedModel,
   coupling: Coupling,
   batch: Batch,
   conditions: Float32Array,
-  passThrough: number,
-): tf.Tensor3D {
+  share: number,
+): Batch {
   const { width } = model;
   const { tokens, rows } = rowsOf(model, batch, conditions);
   const moved = coupling.move(rows);
-  const offset = conditions.map((c) => (1 - passThrough) * c);
+  const offset = new Float32Array(conditions.length);
+  const passThrough = new Float32Array(conditions.length / width).fill(1);
   tokens.forEach((token, row) => {
-    for (let k = 0; k < width; k++) {
-      offset[token * width + k] = moved[row * width + k] - passThrough * conditions[token * width + k];
-    }
+    const [from, to] = [row * width, (row + 1) * width];
+    if (moved.subarray(from, to).every((x, k) => x === rows.conditions[from + k])) return;
+    passThrough[token] = share;
+    for (let k = 0; k < width; k++) offset[token * width + k] = moved[from + k] - share * rows.conditions[from + k];
   });
-  return tf.tensor3d(offset, [batch.labels.size, model.tokens, width]);
+  const count = batch.labels.size;
+  return {
+    offset: tf.tensor3d(offset, [count, model.tokens, width]),
+    passThrough: tf.tensor3d(passThrough, [count, model.tokens, 1]),
+  };
 }
 
 function rowsAt(conditions: Float32Array, tokens: Int32Array, width: number): Float32Array {

@@ -23,7 +23,7 @@ describe('refinement/ideal-conditions', () => {
 
   it('keeps a uniform sample of all rows ever offered', () => {
     const kept = new Float64Array(100);
-    const runs = 2000;
+    const runs = 500;
     for (let run = 0; run < runs; run++) {
       const ideal = buffer('global');
       const conditions = Float32Array.from({ length: 100 * width }, (_, i) => Math.floor(i / width));

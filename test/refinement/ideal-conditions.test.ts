@@ -1,0 +1,157 @@
+import { strict as assert } from 'node:assert';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import {
+  addConditions,
+  bufferSize,
+  createIdealConditions,
+  type IdealConditions,
+  samplesOf,
+} from '../../src/refinement/ideal-conditions';
+import { loadIdealConditions, saveIdealConditions } from '../../src/refinement/ideal-file';
+import { packBits, unpackBits } from '../../src/refinement/known-bits';
+import { foldIn, key, normal, randint } from '../../src/runtime/random';
+
+const width = 3;
+
+/** Classes 0 and 1 with latents and masks; the second has more rows than there is room for. */
+function filled(): IdealConditions {
+  const buffer = createIdealConditions({
+    width,
+    grouping: 'class-position',
+    capacity: 4,
+    fingerprint: 'model',
+    channels: 2,
+    tokens: 10,
+  });
+  for (const [label, count] of [
+    [0, 3],
+    [1, 9],
+  ]) {
+    const source = foldIn(key(1), label);
+    addConditions(
+      buffer,
+      {
+        conditions: Float32Array.from(normal(source, count * width)),
+        latents: Float32Array.from(normal(foldIn(source, 'z'), count * 2)),
+        known: Uint8Array.from(randint(foldIn(source, 'known'), count * 10, 0, 2)),
+        classes: new Int32Array(count).fill(label),
+        positions: new Int32Array(count).fill(5),
+        steps: new Int32Array(count),
+      },
+      key(2),
+    );
+  }
+  return buffer;
+}
+
+describe('refinement/ideal-conditions, kept and saved', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ideal-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('a half-life weighs rows by age: 2^(-age / halfLife)', () => {
+    const [capacity, halfLife, offered, runs] = [20, 40, 200, 300];
+    const origin = new Int32Array(offered);
+    const rows = {
+      conditions: Float32Array.from(origin, (_, i) => i),
+      classes: origin,
+      positions: origin,
+      steps: origin,
+    };
+    const young = { kept: 0, expected: 0 };
+    for (let run = 0; run < runs; run++) {
+      const buffer = createIdealConditions({
+        width: 1,
+        grouping: 'global',
+        capacity,
+        fingerprint: '',
+        upkeep: { halfLife },
+      });
+      addConditions(buffer, rows, foldIn(key(3), run));
+      for (const row of samplesOf(buffer, 'all')!.targets) if (offered - 1 - row < halfLife) young.kept++;
+    }
+    // of all weight below age 200 >> 40 (but for 2^-5 of it) one half lies below one half-life
+    young.expected = runs * capacity * 0.5;
+    // rows of one buffer are nearly independent: 5 standard deviations of a binomial count
+    const deviation = Math.sqrt(runs * capacity) / 2;
+    assert.ok(Math.abs(young.kept - young.expected) < 5 * deviation, `${young.kept} against ${young.expected}`);
+  });
+
+  it('refuses a half-life that a group cannot have, and rows that are not finite', () => {
+    const options = { width, grouping: 'global' as const, capacity: 100, fingerprint: '' };
+    assert.throws(() => createIdealConditions({ ...options, upkeep: { halfLife: 10 } }), /at least 68\.97 rows/);
+    assert.throws(() => createIdealConditions({ ...options, upkeep: { halfLife: -1 } }), /half-life/);
+    const buffer = createIdealConditions(options);
+    const row = { classes: [0], positions: [0], steps: [0] };
+    assert.throws(
+      () => addConditions(buffer, { ...row, conditions: Float32Array.from([0, NaN, 0]) }, key(0)),
+      /NaN in row 0/,
+    );
+    assert.equal(buffer.groups.size, 0);
+  });
+
+  it('states its size: groups x capacity x bytes of a row with latent and mask', () => {
+    assert.deepEqual(bufferSize(filled()), {
+      groups: 2,
+      rows: 7,
+      smallest: 3,
+      largest: 4,
+      bytesPerRow: 4 * (3 + 2) + 2,
+      bytes: 2 * 4 * 22,
+    });
+  });
+
+  it('packs flags into bits and back', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 5 }), fc.nat(), (tokens, rows, seed) => {
+        const flags = Uint8Array.from(randint(key(seed), rows * tokens, 0, 2));
+        assert.deepEqual(unpackBits(packBits(flags, tokens), rows, tokens), flags);
+      }),
+    );
+  });
+
+  it('comes back from its file as it was, latents and masks with it, and goes on as if it had never left', () => {
+    const path = join(folder, 'buffer.safetensors');
+    const buffer = filled();
+    saveIdealConditions(path, buffer);
+    const loaded = loadIdealConditions(path, 'model');
+    assert.deepEqual(loaded.groups, buffer.groups);
+    assert.deepEqual({ ...loaded, groups: 0 }, { ...buffer, groups: 0 });
+    const more = {
+      conditions: Float32Array.from(normal(key(9), 6 * width)),
+      latents: new Float32Array(12),
+      known: new Uint8Array(60),
+      classes: new Int32Array(6).fill(1),
+      positions: new Int32Array(6).fill(5),
+      steps: new Int32Array(6),
+    };
+    for (const each of [buffer, loaded]) addConditions(each, more, key(4));
+    assert.deepEqual(loaded.groups, buffer.groups);
+  });
+
+  it("refuses another model's file, an empty buffer, and damaged files", () => {
+    const path = join(folder, 'buffer.safetensors');
+    saveIdealConditions(path, filled());
+    assert.throws(() => loadIdealConditions(path, 'other'), /a buffer of model model; expected .* other/);
+    assert.throws(
+      () => saveIdealConditions(path, createIdealConditions({ ...filled(), capacity: 4 })),
+      /an empty buffer/,
+    );
+    const bytes = readFileSync(path);
+    const damagedPath = join(folder, 'damaged.safetensors');
+    const write = (from: string, to: string) =>
+      writeFileSync(damagedPath, Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1'));
+    write('ideal conditions 1', 'ideal conditions 2');
+    assert.throws(() => loadIdealConditions(damagedPath), /format ideal conditions 2/);
+    write('\\"capacity\\":4', '\\"capacity\\":3');
+    assert.throws(() => loadIdealConditions(damagedPath), /conditions of shape \[7,3\] where \[6, 3\] is announced/);
+    const data = 8 + Number(bytes.readBigUInt64LE(0)); // behind the header
+    writeFileSync(damagedPath, Buffer.from(bytes).fill(0xff, data));
+    assert.throws(() => loadIdealConditions(damagedPath), /not finite/);
+  });
+});
