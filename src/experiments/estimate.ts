@@ -1,16 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { PROCEDURAL_CLASSES, proceduralDataset } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
+import type { ClassifierConfig } from '../models/classifier';
 import { decodingOperations, type GenerationCost, generationOperations } from '../models/operations';
 import { countParameters, type ModelSpec } from '../models/presets';
 import type { VaeConfig } from '../models/vae';
 import { compile } from '../runtime/compile';
+import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
 import type { TrainingTask } from '../training/loop';
 import { classifierTask, type LatentSet, tokenTask, vaeTask } from '../training/tasks';
+import { loadTrainedModel } from '../training/trained-model';
+import { describe } from './evaluation';
 import { stepMaker, tokenModel } from './train-model';
 import { classifierConfig, type TrainedModelName, type TrainingProfile } from './training-profiles';
 
@@ -117,8 +121,8 @@ function productRate(rows: number, width: number): number {
   );
   const chain = compile(
     ({ x }: { x: tf.Tensor }, parameters) => {
-      let out = x as tf.Tensor2D;
-      for (const weight of parameters.values()) out = tf.tanh(out.matMul(weight as tf.Tensor2D));
+      let out = x;
+      for (const weight of parameters.values()) out = tf.tanh(tf.matMul(out, weight));
       return out;
     },
     { name: 'product rate', freeze: weights },
@@ -136,6 +140,43 @@ function productRate(rows: number, width: number): number {
   tf.dispose([...weights.values()]);
   return (runs * layers * 2 * rows * width * width) / seconds;
 }
+
+/** Files in a folder, or images of a procedural split. @throws InvalidInputError when there is no such folder. */
+export function countImages(what: string): number {
+  if (what.startsWith('procedural')) return 300 * PROCEDURAL_CLASSES.length;
+  try {
+    return readdirSync(what, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+  } catch (error) {
+    throw new InvalidInputError(`Images in ${what}`, {
+      given: (error as Error).message,
+      expected: 'a folder of images',
+      remedy: 'Check the path, or name procedural:reference, procedural:control or procedural:train.',
+    });
+  }
+}
+
+/** What measuring images would take: the classifier tried on a hundred of them, and the comparison of all pairs. */
+export function estimateEvaluation(images: number, classifier?: string): Estimate {
+  const { parameters, config } = loadTrainedModel<ClassifierConfig>(classifier ?? 'classifier');
+  const tried = 100;
+  const batch = tf.zeros<tf.Rank.R4>([tried, config.size, config.size, 3]);
+  describe(parameters, batch);
+  const begin = performance.now();
+  describe(parameters, batch);
+  const each = (performance.now() - begin) / 1000 / tried;
+  tf.dispose([batch, ...parameters.values()]);
+  const pairs = (images / 2) ** 2;
+  return {
+    seconds: images * (each + SECONDS_PER_FILE) + pairs * SECONDS_PER_PAIR,
+    megabytes:
+      megabytesNow() + Math.ceil((images * (config.size ** 2 * 3 + 8 * (config.features + config.classes))) / 2 ** 20),
+    basis: `features tried here: ${(1000 * each).toPrecision(2)} ms an image; reading and comparing as usual`,
+  };
+}
+
+/** Reading and resizing a small JPEG; one distance between two rows of 64 features, of the several that are taken. */
+const SECONDS_PER_FILE = 1e-3;
+const SECONDS_PER_PAIR = 1e-6;
 
 interface RecordedTimes {
   recorded: string;
