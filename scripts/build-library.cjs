@@ -6,8 +6,10 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-/** Entries that work in a browser; each is `src/library/NAME.ts`. */
-const BROWSER_ENTRIES = ['transport', 'theory', 'diffusion', 'metrics'];
+/** Entries that work in a browser, as package.json says; each is `src/library/NAME.ts`. */
+const BROWSER_ENTRIES = Object.values(require('../package.json').exports).flatMap(({ browser }) =>
+  browser ? [path.basename(browser, '.mjs')] : [],
+);
 
 /** esbuild's options for browsers: kernels inside the bundle as text, Node's side of the transport left out. */
 function browserOptions() {

@@ -62,8 +62,11 @@ function installPackages() {
   const why = have ? 'package-lock.json or Node changed' : 'node_modules is missing or not from this lockfile';
   // ONNX Runtime's install script only fetches CUDA libraries; the CPU library is inside the package.
   const env = { ONNXRUNTIME_NODE_INSTALL: 'skip', ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' };
+  // Notebooks and commands need the development packages too (what the library needs is all that `dependencies` has).
   const npm = (...args) =>
-    run(process.platform === 'win32' ? 'npm.cmd' : 'npm', [...args, '--no-audit', '--no-fund'], { env });
+    run(process.platform === 'win32' ? 'npm.cmd' : 'npm', [...args, '--include=dev', '--no-audit', '--no-fund'], {
+      env,
+    });
   const strict = step('installing packages with npm ci, about half a minute', why, () => npm('ci'));
   // A registry may have, or lack, a package for another platform since the lockfile was written; npm ci then refuses the whole of it.
   const result =

@@ -40,7 +40,7 @@ const WASM = join(__dirname, 'kernels', 'adamw.wasm');
 const PAGE = 65536;
 /** WebAssembly addresses 4 GiB. */
 const MAX_PAGES = 65536;
-let module: WebAssembly.Module | undefined;
+let compiled: WebAssembly.Module | undefined;
 
 /**
  * Memory for `floats` numbers and the loops over it: SIMD WebAssembly where it has been built (`npm run build:kernels`) and
@@ -49,12 +49,12 @@ let module: WebAssembly.Module | undefined;
 export function updateKernel(floats: number, prefer: 'simd' | 'plain' = 'simd'): UpdateKernel {
   const pages = Math.max(2, Math.ceil((floats * 4) / PAGE));
   if (prefer === 'plain' || pages > MAX_PAGES || !existsSync(WASM)) return plainKernel(new Float32Array(floats));
-  module ??= new WebAssembly.Module(readFileSync(WASM));
+  compiled ??= new WebAssembly.Module(readFileSync(WASM));
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const abort = () => {
     throw new Error('the update kernel stopped');
   };
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory, abort } });
   const sumOfSquares = exports.sumOfSquares as (at: number, count: number) => number;
   const adamw = exports.adamw as (...x: number[]) => void;
   return {
