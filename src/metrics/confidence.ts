@@ -76,9 +76,8 @@ export interface BootstrapInterval {
  * Bootstrap of a statistic of `count` rows (Efron 1979). The statistic gets row indices, so that it can be the
  * mean of numbers as well as an FID of feature rows. Statistics that repeat rows distorts (nearest neighbours) need another way.
  * @param statistic of the row indices; called once with 0 .. count-1 for `value`
- * @param resamples number of resamples, at least 20
- * @param method `percentile` (default), or `bca`: corrected for bias and for a spread that grows with the value (Efron 1987), at the price
- * of `count` more calls of the statistic, each without one row
+ * @param options `resamples`: at least 20; `method`: `percentile` (default), or `bca`: corrected for bias and for a spread that grows with
+ * the value (Efron 1987), at the price of `count` more calls of the statistic, each without one row
  */
 export function bootstrap(
   source: Key,

@@ -28,7 +28,7 @@ export interface DivergenceResult {
 
 /**
  * Self term of a cloud [m, dimension], to be passed as `targetSelf` to divergences that share target and epsilon.
- * @param epsilon in the cost's unit (of the problem between the clouds: a relative epsilon would differ here).
+ * @param options with `epsilon` in the cost's unit (of the problem between the clouds: a relative one would differ here).
  */
 export function selfTerm(
   points: NumberArray,
