@@ -117,7 +117,7 @@ function differencesOf(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
 }
 
 /** Ranks 1 .. n; equal values share their mean rank. `tieTerm` is the sum of t^3 - t over groups of t equal values. */
-function averageRanks(values: readonly number[]): { ranks: number[]; tieTerm: number } {
+export function averageRanks(values: readonly number[]): { ranks: number[]; tieTerm: number } {
   const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
   const ranks = new Array<number>(values.length);
   let tieTerm = 0;
