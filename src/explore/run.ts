@@ -11,10 +11,10 @@ const ROOT = join(__dirname, '..', '..');
 const CHECKPOINTS = join(ROOT, 'data', 'checkpoints');
 
 /** Serves the page until Ctrl-C; `open` also starts a browser. */
-export async function runServer({ port, open }: { port: number; open: boolean }): Promise<void> {
+export async function runServer({ port, open, json }: { port: number; open: boolean; json?: boolean }): Promise<void> {
   const { signal, release } = abortOnInterrupt();
   const server = await servePage(await buildPage(), port);
-  console.log(`${server.url}  (Ctrl-C ends it)`);
+  console.log(json ? JSON.stringify({ address: server.url }) : `${server.url}  (Ctrl-C ends it)`);
   const note = staleNote(shippedCurves(), checkpointHashes(CHECKPOINTS));
   if (note) console.error(note);
   if (open) openBrowser(server.url);

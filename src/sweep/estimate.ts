@@ -14,6 +14,10 @@ export interface SweepEstimate {
   /** Seconds per row and in all; null where nothing is known of it. */
   secondsPerRow: number | null;
   seconds: number | null;
+  /** Memory of all processes together in MiB; null where nothing is known of it. */
+  megabytes: number | null;
+  /** What every point changes: the configuration in effect, with all defaults. */
+  base: Plan['base'];
   text: string;
 }
 
@@ -24,14 +28,18 @@ export function estimateSweep(plan: Plan, store: RowStore, processes = available
   const missing = tasks.filter(({ key }) => !store.has(key));
   const times = made.filter(({ status }) => status === 'done').map(({ seconds }) => seconds);
   const perRow = mean(times) ?? mean(missing.flatMap(({ configuration }) => experiment.seconds?.(configuration) ?? []));
-  const seconds =
-    perRow === undefined ? null : (perRow * missing.length) / Math.max(1, Math.min(processes, missing.length));
+  const busy = Math.max(1, Math.min(processes, missing.length));
+  const each = missing.map(({ configuration }) => experiment.megabytes?.(configuration) ?? 0);
+  const megabytes = Math.max(0, ...each) * busy || null;
+  const seconds = perRow === undefined ? null : (perRow * missing.length) / busy;
   const source = times.length > 0 ? 'from the rows that are there' : 'from runs on two cores';
   const text = [
+    `base: ${JSON.stringify(plan.base)}`,
     `${experiment.name}: ${points.length} configurations, ${seeds.length} seeds: ${tasks.length} rows, ${made.length} of them there`,
     seconds === null || perRow === undefined
       ? 'time: unknown until the first row is made'
       : `time: about ${duration(seconds)} on ${processes} processes (${perRow.toPrecision(2)} s a row, ${source})`,
+    ...(megabytes === null ? [] : [`memory: about ${Math.round(megabytes)} MiB`]),
   ].join('\n');
   return {
     experiment: experiment.name,
@@ -41,6 +49,8 @@ export function estimateSweep(plan: Plan, store: RowStore, processes = available
     present: made.length,
     secondsPerRow: perRow ?? null,
     seconds,
+    megabytes,
+    base: plan.base,
     text,
   };
 }

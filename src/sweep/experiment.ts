@@ -25,6 +25,8 @@ export interface SweepExperiment {
   inputs(configuration: Configuration): string;
   /** Seconds that a run takes on one core, as measured once; leave out where nothing is known. */
   seconds?(configuration: Configuration): number;
+  /** Most memory of a process that makes rows, in MiB, as measured once; leave out where nothing is known. */
+  megabytes?(configuration: Configuration): number;
   /** Loads what all runs share; called once per process. */
   open(): Promise<Run>;
 }

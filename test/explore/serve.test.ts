@@ -81,16 +81,18 @@ describe('cer explore, served', function () {
     }
   });
 
-  it('the verb prints its address, serves, and ends with 0 on Ctrl-C', async () => {
-    const child = spawn(process.execPath, ['bin/cer.cjs', 'explore', '--port', '0', '--no-open'], { cwd: root });
+  it('the verb prints its address as JSON, serves, and ends with 0 on Ctrl-C', async () => {
+    const child = spawn(process.execPath, ['bin/cer.cjs', 'explore', '--port', '0', '--no-open', '--json'], {
+      cwd: root,
+    });
     try {
       let printed = '';
       for await (const chunk of child.stdout) {
         printed += chunk;
         if (printed.includes('\n')) break;
       }
-      const url = /http:\/\/127\.0\.0\.1:\d+\//.exec(printed)?.[0];
-      assert.ok(url, printed);
+      const { address: url } = JSON.parse(printed);
+      assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
       assert.equal((await fetch(url)).status, 200);
     } finally {
       child.kill('SIGINT');

@@ -5,6 +5,7 @@ interface Options {
   open: boolean;
   build?: string;
   takeCurves?: string;
+  json?: boolean;
 }
 
 /** `cer explore`: a local page to play with the flow, the decay and Figure 3. */
@@ -19,6 +20,7 @@ export function register(program: Command): void {
       '--take-curves <file>',
       'take the curves of the third panel from a figure-3.json of `cer reproduce`, and end',
     )
+    .option('--json', 'the address, or the file that was written, as an object on standard output and nothing else')
     .addHelpText(
       'after',
       `
@@ -30,11 +32,13 @@ Examples:
 
 Ctrl-C ends it. No request leaves the machine. Exit status: 0 done, 2 the port is taken, 3 kernels are not built.`,
     )
-    .action(async ({ port, open, build, takeCurves }: Options) => {
+    .action(async ({ port, open, build, takeCurves, json }: Options) => {
       const explore = await import('../../explore/run');
-      if (takeCurves !== undefined) console.log(`Wrote ${explore.takeCurves(takeCurves)}`);
-      else if (build !== undefined) console.log(`Wrote ${await explore.writePage(build)}: open it in a browser.`);
-      else await explore.runServer({ port, open });
+      const wrote = (file: string, more: string) =>
+        console.log(json ? JSON.stringify({ file }) : `Wrote ${file}${more}`);
+      if (takeCurves !== undefined) wrote(explore.takeCurves(takeCurves), '');
+      else if (build !== undefined) wrote(await explore.writePage(build), ': open it in a browser.');
+      else await explore.runServer({ port, open, json });
     });
 }
 

@@ -6,6 +6,7 @@ interface WorkerArguments {
   queueName: string;
   processes?: number;
   lock: number;
+  json?: boolean;
 }
 
 /** Adds `cer worker`. */
@@ -17,6 +18,7 @@ export function register(program: Command): void {
     .option('--queue-name <name>', 'queue on that Redis', 'condition-refinement')
     .option('--processes <n>', 'rows at a time (default: one per core)', wholeNumber)
     .option('--lock <seconds>', 'after so long the row of a dead worker goes to another', wholeNumber, 30)
+    .option('--json', 'a JSON object per row, one a line, on standard output and nothing else')
     .addHelpText(
       'after',
       `
@@ -28,7 +30,7 @@ Example:
 A worker needs the same code and the same weight files as whoever started the sweep, and refuses rows where they differ.
 Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
     )
-    .action(async ({ queue: url, queueName: name, processes, lock }: WorkerArguments) => {
+    .action(async ({ queue: url, queueName: name, processes, lock, json }: WorkerArguments) => {
       const { serveQueue, withoutPassword } = await import('../../sweep/queue');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
       const { signal, release } = abortOnInterrupt();
@@ -40,6 +42,7 @@ Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
         lockSeconds: lock,
         signal,
         onRow: ({ experiment, seed, key }, outcome) => {
+          if (json) return console.log(JSON.stringify({ experiment, key, seed, ...outcome }));
           const what = `${experiment} ${key.slice(0, 8)}, seed ${seed}`;
           const came = 'error' in outcome ? `failed: ${outcome.error}` : 'done';
           console.error(`${what}: ${came} (${outcome.seconds.toFixed(1)} s)`);
