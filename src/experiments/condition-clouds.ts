@@ -3,7 +3,7 @@ import { type Figure, PALETTE } from '../plots/figure';
 import { arrows, dots, plane } from '../plots/plane';
 import { groupOf, targetsOf } from '../refinement/ideal-conditions';
 import { optimalTransportRefiner } from '../refinement/optimal-transport';
-import { type Refined, rowMean } from '../refinement/refiner';
+import { type Observation, type Refined, rowMean } from '../refinement/refiner';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
 import type { IdealLaw } from './ideal-law';
@@ -52,7 +52,11 @@ export async function oneGroup(
   });
   latents.dispose();
   const conditions = Float32Array.from(own);
-  const refined = optimalTransportRefiner({ epsilon })({ conditions, targets, width });
+  let transportCost = Number.NaN; // of the last coupling
+  const observe = ({ coupling }: Observation) => {
+    transportCost = coupling?.cost ?? transportCost;
+  };
+  const refined = optimalTransportRefiner({ epsilon })({ conditions, targets, width, observe });
   const { project, share } = principalPlane(targets, width);
   return {
     group: `${model.name}, ${group}`,
@@ -60,7 +64,7 @@ export async function oneGroup(
     after: project(refined.conditions),
     ideal: project(targets),
     share,
-    summary: summaryOf(refined, conditions.length / width, targets.length / width),
+    summary: { ...summaryOf(refined, conditions.length / width, targets.length / width), transportCost },
   };
 }
 
@@ -69,7 +73,6 @@ function summaryOf({ iterations, kept }: Refined, rows: number, buffered: number
   return {
     rows,
     buffered,
-    transportCost: last?.transportCost ?? Number.NaN,
     displacement: last?.displacement ?? 0,
     spread: last?.spread ?? Number.NaN,
     solver: last?.solver ?? kept ?? '',

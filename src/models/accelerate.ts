@@ -1,5 +1,6 @@
 import { type Compiled, compile, compileEnabled } from '../runtime/compile';
 import type { TensorRecord } from '../runtime/compile/compile';
+import { defaultThreads } from '../runtime/threads';
 import type { Parameters } from './parameters';
 
 /** A part of a model as a pure function of tensors; the weights come second. */
@@ -36,10 +37,10 @@ export class Accelerator {
 /**
  * From now on sampling with these weights runs as native graphs with the weights frozen in, with the same results up to
  * rounding. Weights that change belong in a new map, accelerated in its turn.
- * @param threads threads within an operator; default 2.
+ * @param threads threads within an operator; default `defaultThreads()`.
  * @returns the same map.
  */
-export function accelerate(parameters: Parameters, threads = 2): Parameters {
+export function accelerate(parameters: Parameters, threads = defaultThreads()): Parameters {
   if (!registry.has(parameters)) registry.set(parameters, new Accelerator(parameters, threads));
   return parameters;
 }

@@ -1,5 +1,4 @@
-import { type SelfTerm, selfTerm } from '../transport/divergence';
-import { sinkhorn } from '../transport/sinkhorn';
+import { type SelfTerm, selfTerm, sinkhorn } from '../transport';
 import { type Group, meanSquaredDistance, type Refined, rescaled, totalVariance } from './refiner';
 
 /** How far a group is from its ideal law, in units of the law's total variance. */

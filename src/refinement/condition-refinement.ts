@@ -52,7 +52,7 @@ export interface RecordedRows {
 /** What a refinement did during one sampling run. */
 export interface RefinementReport {
   /** Per group and refined AR step, in order; `kept` says why nothing, or not everything, was done. */
-  groups: { step: number; group: string; rows: number; iterations: Iteration[]; kept?: string }[];
+  groups: { step: number; group: string; rows: number; targets: number; iterations: Iteration[]; kept?: string }[];
   /** Adaptive: the share taken at each AR step and the drift that it follows from. */
   adaptive: ({ step: number; alpha: number } & Partial<StepDrift>)[];
   /** Filled when `measure` is set. */
@@ -60,8 +60,8 @@ export interface RefinementReport {
   rows: RecordedRows[];
   /** Milliseconds: in the refiner altogether, and of that in each part; the rest is everything else. */
   milliseconds: { refiner: number } & Record<TimedPart, number>;
-  /** Sampled priors drawn, and how often one could be used again. */
-  priors: { drawn: number; reused: number };
+  /** Sampled priors drawn, of how many rows together, and how often one could be used again. */
+  priors: { drawn: number; rows: number; reused: number };
 }
 
 /**
@@ -78,7 +78,7 @@ export function conditionRefinement(settings: RefinementSettings): { hook: Condi
     records: [],
     rows: [],
     milliseconds: { refiner: 0, coupling: 0, prior: 0, inverse: 0, adapting: 0, measuring: 0 },
-    priors: { drawn: 0, reused: 0 },
+    priors: { drawn: 0, rows: 0, reused: 0 },
   };
   const hook: ConditionHook = async (at) => {
     if (!steps(at.step, at.steps)) return at.conditions.clone();
@@ -119,6 +119,7 @@ function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementS
       step: at.step,
       group: name,
       rows: indices.length,
+      targets: (group?.targets.length ?? 0) / width,
       iterations: outcome.iterations,
       kept: outcome.kept,
     });
@@ -218,6 +219,7 @@ function reusable(at: ConditionStep, rows: number, settings: RefinementSettings,
         ) as Float32Array,
     );
     report.priors.drawn++;
+    report.priors.rows += rows;
     last = { conditions, latents };
     return latents;
   };

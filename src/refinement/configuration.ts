@@ -35,7 +35,7 @@ export interface PlugOptions {
   /** `iteration` (default) or `step`, see `RefinementSettings`. */
   priorReuse?: 'iteration' | 'step';
   /** Which AR steps are refined, see `StepChoice`; default `all`. */
-  steps?: StepChoice;
+  refinedSteps?: StepChoice;
   /** Default 8. */
   minimumRows?: number;
   /** Default false, see `RefinementSettings`. */
@@ -68,7 +68,7 @@ const plugSchema = z.strictObject({
   inverseScope: z.enum(['global', 'group']).default('global'),
   priorSteps: z.number().int().min(1).max(1000).default(4),
   priorReuse: z.enum(['iteration', 'step']).default('iteration'),
-  steps: z
+  refinedSteps: z
     .union([
       z.enum(['all', 'early', 'late']),
       z.strictObject({ every: z.number().int().min(1) }),
@@ -150,7 +150,8 @@ export async function makeRefinement(
   materials: Omit<RivalMaterials, 'ideal'> = {},
 ): Promise<PluggedRefinement> {
   const configuration = refinementConfiguration(given);
-  const { method, inverse, inverseScope, priorSteps, priorReuse, steps, minimumRows, adaptive, buffer } = configuration;
+  const { method, inverse, inverseScope, priorSteps, priorReuse, refinedSteps, minimumRows, adaptive, buffer } =
+    configuration;
   if (buffer.grouping !== ideal.grouping) {
     throw new InvalidInputError('Refinement, grouping of the buffer', {
       given: `a buffer grouped by ${ideal.grouping}`,
@@ -172,7 +173,7 @@ export async function makeRefinement(
       : { inverse: { process: inverseOfBuffer(ideal, { kind: inverse, scope: inverseScope }), priorSteps } }),
     priorSteps,
     priorReuse,
-    steps: stepPredicate(steps),
+    steps: stepPredicate(refinedSteps),
     minimumRows,
     adaptive,
   };
@@ -184,7 +185,7 @@ function ownOptions({ method, ...fields }: RefinementConfiguration): OptimalTran
   const own = Object.entries(fields).filter(([name]) => !PLUG_FIELDS.includes(name));
   return Object.fromEntries(
     method === 'optimal-transport' ? own : [['method', method], ...own],
-  ) as OptimalTransportOptions & RivalOptions;
+  ) as unknown as OptimalTransportOptions & RivalOptions;
 }
 
 export type { RefinementReport };

@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
 import { predictiveSubspace } from '../theory/predictive-subspace';
 import { pooledMoments } from './moments';
-import { type ConditionMoments, type Group, rowMean } from './refiner';
+import { type ConditionMoments, type Group, rowMean, totalVariance } from './refiner';
 
 /**
  * Where distances are measured. Every space is a map of both sides to points whose squared distances are the costs:
@@ -140,10 +140,8 @@ function withBits(rows: Float32Array, width: number, flags: Uint8Array, tokens: 
 /** Mean of |x_i - y_j|^2 over all pairs: scatter of both clouds plus the squared distance of their means. */
 function meanSquaredDistanceOfPairs(x: Float32Array, y: Float32Array, width: number): number {
   const [from, to] = [rowMean(x, width), rowMean(y, width)];
-  let total = from.reduce((sum, value, k) => sum + (value - to[k]) ** 2, 0);
-  for (let i = 0; i < x.length; i++) total += ((x[i] - from[i % width]) ** 2 * width) / x.length;
-  for (let j = 0; j < y.length; j++) total += ((y[j] - to[j % width]) ** 2 * width) / y.length;
-  return total;
+  const between = from.reduce((sum, value, k) => sum + (value - to[k]) ** 2, 0);
+  return between + totalVariance(x, width) + totalVariance(y, width);
 }
 
 function inverseDeviation(rows: Float32Array, width: number): Float64Array {

@@ -1,7 +1,4 @@
-import { barycentricProjection } from '../transport/barycentric';
-import type { SinkhornOptions } from '../transport/options';
-import type { SinkhornResult } from '../transport/result';
-import { sinkhorn } from '../transport/sinkhorn';
+import { barycentricProjection, type SinkhornOptions, type SinkhornResult, sinkhorn } from '../transport';
 import { costPoints } from './cost-space';
 import type { OptimalTransportSettings } from './optimal-transport-options';
 import { type Group, rescaled, totalVariance } from './refiner';

@@ -1,4 +1,4 @@
-import { sinkhornDivergence } from '../transport/divergence';
+import { sinkhornDivergence } from '../transport';
 import { type GroupDrift, groupDrift, meanDrift, type StepDrift } from './adaptive';
 import { type Group, totalVariance } from './refiner';
 

@@ -48,10 +48,10 @@ function flow(options: OptimalTransportSettings): Refiner {
       if (!coupled) return { conditions, iterations, kept: 'no direction of the conditions predicts their tokens' };
       const { next, rho } = step({ ...group, conditions }, coupled.goal, options, k, targetVariance);
       const iteration: Iteration = {
-        transportCost: coupled.coupling.cost,
         displacement: meanSquaredDistance(conditions, next, width),
         spread: totalVariance(next, width) / targetVariance,
         solver: coupled.coupling.status,
+        solverIterations: coupled.coupling.iterations,
         rho,
       };
       const before = { spread: variance / targetVariance, first: iterations[0] };

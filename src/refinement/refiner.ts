@@ -1,5 +1,5 @@
 import { InvalidInputError, NumericalError } from '../runtime/errors';
-import type { SinkhornResult } from '../transport/result';
+import type { SinkhornResult } from '../transport';
 
 /** Parts of the cost of a refinement that are timed. */
 export type TimedPart = 'coupling' | 'prior' | 'inverse' | 'adapting' | 'measuring';
@@ -61,14 +61,13 @@ export interface ConditionMoments {
 
 /** One iteration k of a refinement, measured on its group. */
 export interface Iteration {
-  /** Cost of the coupling, in squared units of the space in which it is sought (conditions, by default). */
-  transportCost: number;
   /** Mean squared displacement of a condition in this iteration. */
   displacement: number;
   /** Total variance of the conditions after the iteration over that of the targets. */
   spread: number;
-  /** How the solver ended; absent where none ran. */
+  /** How the solver ended, and after how many iterations; absent where none ran. */
   solver?: string;
+  solverIterations?: number;
   /** Factor by which W2 to the ideal law shrinks in this iteration by theory (lambda = 0, exact transport); absent where none holds. */
   rho?: number;
 }
@@ -96,7 +95,8 @@ export function checkGroup({ conditions, targets, width }: Group): void {
         remedy: 'Fill the buffer of ideal conditions with conditions of this model before sampling.',
       });
     }
-    const bad = values.findIndex((value) => !Number.isFinite(value));
+    let bad = -1;
+    for (let i = 0; i < values.length && bad < 0; i++) if (!Number.isFinite(values[i])) bad = i;
     if (bad >= 0) {
       throw new NumericalError(`Refinement, ${name}`, {
         given: `${values[bad]} in row ${Math.floor(bad / width)}`,
@@ -110,7 +110,7 @@ export function checkGroup({ conditions, targets, width }: Group): void {
 /** Mean `[width]` of rows. */
 export function rowMean(rows: Float32Array, width: number): Float64Array {
   const mean = new Float64Array(width);
-  for (let i = 0; i < rows.length; i++) mean[i % width] += rows[i];
+  for (let at = 0; at < rows.length; at += width) for (let k = 0; k < width; k++) mean[k] += rows[at + k];
   return mean.map((sum) => (sum * width) / rows.length);
 }
 
@@ -118,7 +118,12 @@ export function rowMean(rows: Float32Array, width: number): Float64Array {
 export function totalVariance(rows: Float32Array, width: number): number {
   const mean = rowMean(rows, width);
   let sum = 0;
-  for (let i = 0; i < rows.length; i++) sum += (rows[i] - mean[i % width]) ** 2;
+  for (let at = 0; at < rows.length; at += width) {
+    for (let k = 0; k < width; k++) {
+      const difference = rows[at + k] - mean[k];
+      sum += difference * difference;
+    }
+  }
   return (sum * width) / rows.length;
 }
 
@@ -126,12 +131,19 @@ export function totalVariance(rows: Float32Array, width: number): number {
 export function rescaled(rows: Float32Array, width: number, variance: number): Float32Array {
   const mean = rowMean(rows, width);
   const factor = Math.sqrt(variance / Math.max(totalVariance(rows, width), Number.MIN_VALUE));
-  return rows.map((value, i) => mean[i % width] + factor * (value - mean[i % width]));
+  const out = new Float32Array(rows.length);
+  for (let at = 0; at < rows.length; at += width) {
+    for (let k = 0; k < width; k++) out[at + k] = mean[k] + factor * (rows[at + k] - mean[k]);
+  }
+  return out;
 }
 
 /** Mean squared distance between matching rows. */
 export function meanSquaredDistance(a: Float32Array, b: Float32Array, width: number): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i] - b[i];
+    sum += difference * difference;
+  }
   return (sum * width) / a.length;
 }

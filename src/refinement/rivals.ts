@@ -53,7 +53,10 @@ const SCHEMAS = {
 export type RivalMethod = keyof typeof SCHEMAS;
 
 /** A rival as plain JSON: its method and its options; options left out have their defaults. */
-export type RivalOptions = { [M in RivalMethod]: { method: M } & z.input<(typeof SCHEMAS)[M]> }[RivalMethod];
+export type RivalOptions = { [M in RivalMethod]: { method: M } & Named<z.input<(typeof SCHEMAS)[M]>> }[RivalMethod];
+
+/** Without the index signature by which an empty schema forbids every field, those that a rival has beside its options included. */
+type Named<Options> = { [Name in keyof Options as string extends Name ? never : Name]: Options[Name] };
 
 /** What there is: one row per rival, in the order of a table. */
 export interface RivalRow {

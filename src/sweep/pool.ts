@@ -25,7 +25,7 @@ export function openPool(size = availableParallelism()): Pool {
 
   function start(): ChildProcess {
     // Children that share the cores must not each start a thread per core.
-    const threads = size > 1 ? { TF_NUM_INTRAOP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
+    const threads = size > 1 ? { CER_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
     const child = fork(join(__dirname, 'child.cjs'), [], { env: { ...threads, ...process.env }, execArgv: [] });
     all.add(child);
     child.once('exit', () => {

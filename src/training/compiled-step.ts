@@ -18,6 +18,7 @@ import { CompileError } from '../runtime/compile/errors';
 import { encodeOnnx, type OnnxModel } from '../runtime/compile/onnx';
 import { onnxRuntime, Session } from '../runtime/compile/session';
 import { type TensorSpec, trace } from '../runtime/compile/trace';
+import { defaultThreads } from '../runtime/threads';
 import { updateKernel } from '../runtime/compile/update-kernel';
 import { InvalidInputError, NumericalError } from '../runtime/errors';
 import { warmEmaRate } from './ema';
@@ -28,7 +29,7 @@ import { type Batch, eagerStep, type Loss, type StepOptions, type StepState, typ
 export interface CompiledStepOptions extends StepOptions {
   /** Name in error messages. Default: the loss function's own name. */
   name?: string;
-  /** Threads within an operator. Default 2. */
+  /** Threads within an operator. Default `defaultThreads()`. */
   threads?: number;
   /** How many different batch shapes are kept before a step is refused. Default 64. */
   maxTraces?: number;
@@ -58,7 +59,7 @@ interface Entry {
  * @throws CompileError at the first step when the loss cannot be traced.
  */
 export function compiledStep(loss: Loss, initial: Parameters, options: CompiledStepOptions = {}): TrainStep {
-  const { emaRate = 0.999, emaWarmup = true, threads = 2, maxTraces = 64 } = options;
+  const { emaRate = 0.999, emaWarmup = true, threads = defaultThreads(), maxTraces = 64 } = options;
   const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.02, clipNorm } = options;
   const name = options.name ?? (loss.name || 'loss');
   const layout = new FlatParameters(

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../runtime/errors';
-import { costRow, type PreparedProblem } from './problem';
+import { costRow, type NumberArray, type PreparedProblem } from './problem';
 
 /** Regularisation strength: in the cost's unit, or as a multiple of a statistic of the cost matrix, or annealed. */
 export type Epsilon =
@@ -71,15 +71,25 @@ export function costStatistic(problem: PreparedProblem, statistic: 'mean' | 'max
 function meanSquaredDistance({ n, m, source }: PreparedProblem): number {
   if (source.kind !== 'points') return Number.NaN;
   const { x, y, dimension } = source;
+  const [meanX, meanY] = [x, y].map((rows) => columnMeans(rows, dimension));
+  const between = meanX.reduce((sum, value, k) => sum + (value - meanY[k]) ** 2, 0);
+  return scatter(x, meanX) / n + scatter(y, meanY) / m + between;
+}
+
+function columnMeans(rows: NumberArray, dimension: number): Float64Array {
+  const means = new Float64Array(dimension);
+  for (let at = 0; at < rows.length; at += dimension) for (let k = 0; k < dimension; k++) means[k] += rows[at + k];
+  return means.map((sum) => (sum * dimension) / rows.length);
+}
+
+/** Sum of squared distances of rows to a point. */
+function scatter(rows: NumberArray, centre: Float64Array): number {
   let total = 0;
-  for (let k = 0; k < dimension; k++) {
-    let meanX = 0;
-    let meanY = 0;
-    for (let i = k; i < x.length; i += dimension) meanX += x[i] / n;
-    for (let j = k; j < y.length; j += dimension) meanY += y[j] / m;
-    for (let i = k; i < x.length; i += dimension) total += (x[i] - meanX) ** 2 / n;
-    for (let j = k; j < y.length; j += dimension) total += (y[j] - meanY) ** 2 / m;
-    total += (meanX - meanY) ** 2;
+  for (let at = 0; at < rows.length; at += centre.length) {
+    for (let k = 0; k < centre.length; k++) {
+      const difference = rows[at + k] - centre[k];
+      total += difference * difference;
+    }
   }
   return total;
 }

@@ -7,5 +7,5 @@ export function changed({ conditions, targets, width }: Group, change: (value: n
   for (let i = 0; i < next.length; i++) displacement += (next[i] - conditions[i]) ** 2;
   displacement *= width / next.length;
   const spread = totalVariance(next, width) / totalVariance(targets, width);
-  return { conditions: next, iterations: [{ transportCost: displacement, displacement, spread }] };
+  return { conditions: next, iterations: [{ displacement, spread }] };
 }

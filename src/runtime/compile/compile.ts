@@ -9,6 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Parameters } from '../../models/parameters';
+import { defaultThreads } from '../threads';
 import { CompileError } from './errors';
 import type { DType } from './graph';
 import { encodeOnnx, type OnnxModel } from './onnx';
@@ -27,7 +28,7 @@ export interface CompileOptions {
   name?: string;
   /** Weights that become constants of the graph and reach the function as its second argument. */
   freeze?: Parameters;
-  /** Threads within an operator. Default 2, the number of cores of the reference machine; 1 suits tiny batches. */
+  /** Threads within an operator. Default `defaultThreads()`; 1 suits tiny batches. */
   threads?: number;
   /** How many different shapes of the arguments are kept before a call is refused. Default 16. */
   maxTraces?: number;
@@ -71,7 +72,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
   fn: (inputs: I, parameters: Parameters) => O,
   options: CompileOptions = {},
 ): Compiled<I, O> {
-  const { threads = 2, maxTraces = 16 } = options;
+  const { threads = defaultThreads(), maxTraces = 16 } = options;
   const name = options.name ?? (fn.name || 'anonymous function');
   const entries = new Map<string, Entry>();
   let frozen: Parameters = options.freeze ?? new Map();
