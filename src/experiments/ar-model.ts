@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { runPart } from '../models/accelerate';
 import { type CausalArConfig, causalConditions } from '../models/causal-ar';
 import { keyedCausalArDraws, sampleCausalAr } from '../models/causal-ar-sample';
 import { fingerprint } from '../models/fingerprint';
@@ -13,9 +14,11 @@ export function arModel(parameters: Parameters, config: CausalArConfig): ImageMo
 
   async function* teacherForced(latents: tf.Tensor4D, labels: Int32Array): AsyncIterable<TeacherForced> {
     const [conditions, real] = tf.tidy(() => {
-      const known = classEmbedding(parameters, tf.tensor1d(labels, 'int32'));
-      const all = patchify(latents, config.patchSize);
-      return [causalConditions(parameters, config, all, known), all];
+      const inputs = { all: patchify(latents, config.patchSize), labels: tf.tensor1d(labels, 'int32') };
+      const { conditions } = runPart(parameters, 'teacher forcing', inputs, (given: typeof inputs, weights) => ({
+        conditions: causalConditions(weights, config, given.all, classEmbedding(weights, given.labels)),
+      }));
+      return [conditions, inputs.all];
     });
     for (let step = 0; step < tokens; step++) {
       const column = (x: tf.Tensor3D) => tf.tidy(() => x.slice([0, step, 0], [-1, 1, -1]).dataSync() as Float32Array);
@@ -23,6 +26,7 @@ export function arModel(parameters: Parameters, config: CausalArConfig): ImageMo
         step,
         conditions: column(conditions),
         latents: column(real),
+        samples: Int32Array.from(labels.keys()),
         classes: labels,
         positions: new Int32Array(labels.length).fill(step),
         known: Uint8Array.from({ length: labels.length * tokens }, (_, i) => (i % tokens < step ? 1 : 0)),
@@ -33,6 +37,7 @@ export function arModel(parameters: Parameters, config: CausalArConfig): ImageMo
 
   return {
     name: 'AR',
+    spec: { family: 'ar', config },
     fingerprint: fingerprint(parameters),
     conditionWidth: config.width,
     tokens,

@@ -12,6 +12,7 @@ export function cdmModel(parameters: Parameters, config: CdmConfig): ImageModel 
   const [tokens, channels] = [tokenCount(config), tokenChannels(config)];
   return {
     name: 'CDM',
+    spec: { family: 'cdm', config },
     fingerprint: fingerprint(parameters),
     conditionWidth: config.width,
     tokens,

@@ -4,8 +4,10 @@ import { frechetDistance } from '../metrics/fid';
 import { inceptionScore } from '../metrics/inception-score';
 import { precisionRecall } from '../metrics/precision-recall';
 import { type FeatureStatistics, featureStatistics } from '../metrics/statistics';
-import { classify } from '../models/classifier';
+import { runPart } from '../models/accelerate';
+import { classifierSide, classify } from '../models/classifier';
 import type { Parameters } from '../models/parameters';
+import { InvalidInputError } from '../runtime/errors';
 
 /** Quality of generated images; all through the small classifier's features, so analogues of the published numbers. */
 export interface Quality {
@@ -27,14 +29,30 @@ export interface Reference {
 const BATCH = 100;
 const MANIFOLD_ROWS = 1000;
 
-/** Features and class probabilities of images `[count, size, size, 3]` in [-1, 1]; values beyond are clipped, as in a file. */
+/**
+ * Features and class probabilities of images `[count, size, size, 3]` in [-1, 1]; values beyond are clipped, as in a file. Images that
+ * are a multiple of the classifier's size are averaged down to it, as InceptionV3 resizes what it is given.
+ * @throws InvalidInputError for another size.
+ */
 export function describe(classifier: Parameters, images: tf.Tensor4D): { features: Features; probabilities: Features } {
-  const count = images.shape[0];
+  const [count, size] = images.shape;
+  const shrink = size / classifierSide(classifier);
+  if (!Number.isInteger(shrink)) {
+    throw new InvalidInputError('Images to describe', {
+      given: `${size} pixels a side`,
+      expected: `a multiple of the classifier's ${classifierSide(classifier)} pixels`,
+      remedy: 'Resize the images, or train a classifier for this size.',
+    });
+  }
   const parts = Array.from({ length: Math.ceil(count / BATCH) }, (_, i) =>
     tf.tidy(() => {
       const batch = images.slice([i * BATCH, 0, 0, 0], [Math.min(BATCH, count - i * BATCH), -1, -1, -1]);
       const bytes = batch.clipByValue(-1, 1).add(1).mul(127.5).round();
-      const { features, logits } = classify(classifier, bytes.div(127.5).sub(1) as tf.Tensor4D);
+      const given = bytes.div<tf.Tensor4D>(127.5).sub<tf.Tensor4D>(1);
+      const inputs = { images: shrink === 1 ? given : given.avgPool<tf.Tensor4D>(shrink, shrink, 'valid') };
+      const { features, logits } = runPart(classifier, 'classify', inputs, (at: typeof inputs, weights) =>
+        classify(weights, at.images),
+      );
       return { features, probabilities: tf.softmax(logits) as tf.Tensor2D };
     }),
   );
@@ -68,7 +86,15 @@ export function evaluate(
   images: tf.Tensor4D,
   labels: ArrayLike<number>,
 ): Quality {
-  const { features, probabilities } = describe(classifier, images);
+  return judge(reference, describe(classifier, images), labels);
+}
+
+/** The same from what `describe` gave. */
+export function judge(
+  reference: Reference,
+  { features, probabilities }: ReturnType<typeof describe>,
+  labels: ArrayLike<number>,
+): Quality {
   const { precision, recall } = precisionRecall(reference.features, features);
   let right = 0;
   for (let i = 0; i < labels.length; i++) {

@@ -30,6 +30,8 @@ export interface IdealLawOptions {
   inverse?: InverseOptions;
   /** Images per forward pass; default 100. */
   batch?: number;
+  /** Class under which an image's conditions are filed, for controls; default its own. They are computed with its own in any case. */
+  fileUnder?: (label: number, image: number) => number;
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -47,11 +49,11 @@ export async function learnIdealLaw(
   model: ImageModel,
   latents: Latents,
   source: Key,
-  { grouping = 'class-position-step', capacity = 100, upkeep, inverse, batch, onProgress }: IdealLawOptions = {},
+  { grouping = 'class-position-step', capacity = 100, upkeep, inverse, ...rest }: IdealLawOptions = {},
 ): Promise<IdealLaw> {
   const { fingerprint, conditionWidth: width, channels, tokens } = model;
   const ideal = createIdealConditions({ width, grouping, capacity, fingerprint, channels, tokens, upkeep });
-  await addIdealLaw(model, ideal, latents, source, { batch, onProgress });
+  await addIdealLaw(model, ideal, latents, source, rest);
   return { ideal, inverse: inverseOfBuffer(ideal, inverse ?? { kind: 'ridge' }) };
 }
 
@@ -64,7 +66,7 @@ export async function addIdealLaw(
   ideal: IdealConditions,
   { values, labels }: Latents,
   source: Key,
-  { batch = 100, onProgress }: Pick<IdealLawOptions, 'batch' | 'onProgress'> = {},
+  { batch = 100, fileUnder, onProgress }: Pick<IdealLawOptions, 'batch' | 'fileUnder' | 'onProgress'> = {},
 ): Promise<void> {
   if (!model.teacherForced) {
     throw new InvalidInputError('Ideal law', {
@@ -83,8 +85,10 @@ export async function addIdealLaw(
     const latents = tf.tensor4d(part, [images.length, side, side, perImage / side ** 2]);
     const reservoir = foldIn(foldIn(source, 'reservoir'), start);
     const own = images.map((image) => labels[image]);
+    const filed = fileUnder && own.map((label, i) => fileUnder(label, images[i]));
     for await (const rows of model.teacherForced(latents, own, foldIn(reservoir, 'orders'))) {
-      addConditions(ideal, { ...rows, steps: new Int32Array(rows.classes.length).fill(rows.step) }, reservoir);
+      const classes = filed ? rows.samples.map((image) => filed[image]) : rows.classes;
+      addConditions(ideal, { ...rows, classes, steps: new Int32Array(rows.classes.length).fill(rows.step) }, reservoir);
     }
     latents.dispose();
     onProgress?.(start + images.length, labels.length);

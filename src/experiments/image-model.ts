@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { ConditionHook, DenoisingStep } from '../models/conditions';
+import type { ModelSpec } from '../models/presets';
 import type { Key } from '../runtime/random';
 
 export interface GenerationRequest {
@@ -21,7 +22,8 @@ export interface TeacherForced {
   /** `[rows, width]` conditions, `[rows, channels]` the real tokens that they speak of. */
   conditions: Float32Array;
   latents: Float32Array;
-  /** Per row: class and token position. */
+  /** Per row: image of the batch, its class, and token position. */
+  samples: Int32Array;
   classes: Int32Array;
   positions: Int32Array;
   /** Which tokens of the image were known, `[rows, tokens]`, 1 or 0. */
@@ -31,6 +33,8 @@ export interface TeacherForced {
 /** A trained generator as experiments see it; latents are scaled, `[batch, height, width, channels]`. */
 export interface ImageModel {
   name: string;
+  /** Family and configuration. */
+  spec: ModelSpec;
   /** Hash of the weights. */
   fingerprint: string;
   conditionWidth: number;

@@ -7,7 +7,7 @@ import type { CausalArConfig } from '../models/causal-ar';
 import type { CdmConfig } from '../models/cdm';
 import type { MarConfig } from '../models/mar';
 import type { Parameters } from '../models/parameters';
-import { decode, decodeLatents, encode, samplePosterior, type VaeConfig } from '../models/vae';
+import { decodeLatents, encode, samplePosterior, type VaeConfig } from '../models/vae';
 import { useBackend } from '../runtime/backend';
 import { foldIn, key } from '../runtime/random';
 import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
@@ -17,19 +17,25 @@ import { describe, makeReference, type Reference } from './evaluation';
 import type { Latents } from './ideal-law';
 import type { ImageModel } from './image-model';
 import { marModel } from './mar-model';
+import { type Variant, variantFolder, variantSchema } from './training-variants';
 
 export interface LaboratoryOptions {
   /** Folder of the trained weights; default the shipped ones. */
   checkpoints?: string;
   /** Images per class of the reference split, up to 300; default 200. */
   referencePerClass?: number;
+  /** Which trainings of the token models; default the shipped ones of seed 0. */
+  training?: Variant;
 }
 
-/** The shipped models with what is needed to sample, decode and judge them. Needs no file but the checkpoints. */
+/** Trained models with what is needed to sample, decode and judge them. Needs no file but the checkpoints. */
 export interface Laboratory {
   classes: readonly string[];
-  models: { mar: ImageModel; ar: ImageModel; cdm: ImageModel };
+  /** Loaded when first asked for. */
+  models: { readonly mar: ImageModel; readonly ar: ImageModel; readonly cdm: ImageModel };
   classifier: Parameters;
+  /** The autoencoder's configuration, at the resolution of the images. */
+  vae: VaeConfig;
   /** Real images that no model was trained on, through the classifier. */
   reference: Reference;
   /** Scaled latents `[batch, side, side, channels]` to images `[batch, size, size, 3]`; leaves only its result. */
@@ -48,48 +54,79 @@ const DECODE_BATCH = 50;
 export async function openLaboratory({
   checkpoints = CHECKPOINTS,
   referencePerClass = 200,
+  training = variantSchema.parse({}),
 }: LaboratoryOptions = {}): Promise<Laboratory> {
   await useBackend();
   const vae = loadTrainedModel<VaeConfig>('vae', checkpoints);
   accelerate(vae.parameters);
-  const classifier = loadTrainedModel('classifier', checkpoints).parameters;
+  const classifier = accelerate(loadTrainedModel('classifier', checkpoints).parameters);
+  const encoded = (images: tf.Tensor4D) => {
+    const inputs = { images };
+    return runPart(vae.parameters, 'encode', inputs, (given: typeof inputs, weights) => {
+      const { mean, logVariance } = encode(weights, vae.config, given.images);
+      return { mean, logVariance };
+    });
+  };
+  const folder = variantFolder(training, checkpoints);
+  const { resolution } = training;
+  const model = <Config>(name: 'mar' | 'ar' | 'cdm', make: (parameters: Parameters, config: Config) => ImageModel) => {
+    let made: ImageModel | undefined;
+    return () => {
+      if (made) return made;
+      const { parameters, config } = loadTrainedModel<Config>(name, folder);
+      made = make(accelerate(parameters), config);
+      return made;
+    };
+  };
   const [mar, ar, cdm] = [
-    loadTrainedModel<MarConfig>('mar', checkpoints),
-    loadTrainedModel<CausalArConfig>('ar', checkpoints),
-    loadTrainedModel<CdmConfig>('cdm', checkpoints),
+    model<MarConfig>('mar', marModel),
+    model<CausalArConfig>('ar', arModel),
+    model<CdmConfig>('cdm', cdmModel),
   ];
   const pixels = (data: Dataset) => {
     const plan = { indices: Int32Array.from(data.labels.keys()), flips: new Uint8Array(data.count) };
     return tf.tensor4d(batchPixels(data, plan), [data.count, data.size, data.size, 3]);
   };
-  const held = proceduralDataset({ split: 'reference', perClass: referencePerClass });
+  const held = proceduralDataset({ split: 'reference', perClass: referencePerClass, size: resolution });
   const heldPixels = pixels(held);
   const reference = makeReference(describe(classifier, heldPixels).features);
   heldPixels.dispose();
+  const decodeAll = (latents: tf.Tensor4D) =>
+    inBatches(latents, (part) => {
+      const inputs = { latents: part };
+      const images = runPart(vae.parameters, 'decode latents', inputs, (given: typeof inputs, weights) => ({
+        images: decodeLatents(weights, vae.config, given.latents),
+      }));
+      return images.images as tf.Tensor4D;
+    });
   return {
     classes: held.classNames,
     models: {
-      mar: marModel(accelerate(mar.parameters), mar.config),
-      ar: arModel(accelerate(ar.parameters), ar.config),
-      cdm: cdmModel(accelerate(cdm.parameters), cdm.config),
+      get mar() {
+        return mar();
+      },
+      get ar() {
+        return ar();
+      },
+      get cdm() {
+        return cdm();
+      },
     },
     classifier,
+    vae: { ...vae.config, resolution },
     reference,
-    decode: (latents) =>
-      inBatches(latents, (part) => {
-        const inputs = { latents: part };
-        const images = runPart(vae.parameters, 'decode latents', inputs, (given: typeof inputs, weights) => ({
-          images: decodeLatents(weights, vae.config, given.latents),
-        }));
-        return images.images as tf.Tensor4D;
-      }),
-    reconstruct: (images) =>
-      inBatches(images, (part) => decode(vae.parameters, vae.config, encode(vae.parameters, vae.config, part).mean)),
+    decode: decodeAll,
+    reconstruct: (images) => {
+      const means = inBatches(images, (part) => encoded(part).mean.mul(vae.config.latentScale));
+      const rebuilt = decodeAll(means);
+      means.dispose();
+      return rebuilt;
+    },
     latents: (split, perClass) => {
-      const data = proceduralDataset({ split, perClass });
+      const data = proceduralDataset({ split, perClass, size: resolution });
       const images = pixels(data);
       const latents = inBatches(images, (part, start) => {
-        const posterior = encode(vae.parameters, vae.config, part);
+        const posterior = encoded(part);
         const noise = normalTensor<tf.Rank.R4>(foldIn(key(0), `posterior ${split} ${start}`), posterior.mean.shape);
         return samplePosterior(posterior, noise).mul(vae.config.latentScale);
       });

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { runPart } from '../models/accelerate';
 import { fingerprint } from '../models/fingerprint';
 import {
   classEmbedding,
@@ -63,24 +64,30 @@ export function marModel(
       const { mask, predicted } = masks(orders, step);
       const placement = placementTensors(placeTokens(mask, tokens, config.bufferSize, predicted));
       const [conditions, real] = tf.tidy(() => {
-        const known = classEmbedding(parameters, tf.tensor1d(labels, 'int32'));
-        const all = patchify(latents, config.patchSize);
-        const rows = marConditions(parameters, config, all, known, placement).reshape([-1, config.decoderWidth]);
-        const own = all.reshape([-1, tokenChannels(config)]);
-        return [tf.gather(rows, placement.wanted), tf.gather(own, placement.wanted)];
+        const inputs = { latents, labels: tf.tensor1d(labels, 'int32'), ...placement };
+        const { conditions } = runPart(
+          parameters,
+          `teacher forcing of ${labels.length}`,
+          inputs,
+          (given: typeof inputs, weights) => {
+            const all = patchify(given.latents, config.patchSize);
+            const rows = marConditions(weights, config, all, classEmbedding(weights, given.labels), given);
+            return { conditions: tf.gather(rows.reshape([-1, config.decoderWidth]), given.wanted) };
+          },
+        );
+        const own = patchify(latents, config.patchSize).reshape([-1, tokenChannels(config)]);
+        return [conditions, tf.gather(own, placement.wanted)];
       });
       const wanted = (await placement.wanted.data()) as Int32Array;
+      const samples = wanted.map((row) => Math.floor(row / tokens));
       yield {
         step,
         conditions: (await conditions.data()) as Float32Array,
         latents: (await real.data()) as Float32Array,
-        classes: wanted.map((row) => labels[Math.floor(row / tokens)]),
+        samples,
+        classes: samples.map((image) => labels[image]),
         positions: wanted.map((row) => row % tokens),
-        known: knownTokens(
-          mask,
-          wanted.map((row) => Math.floor(row / tokens)),
-          tokens,
-        ),
+        known: knownTokens(mask, samples, tokens),
       };
       tf.dispose([conditions, real, ...Object.values(placement)]);
     }
@@ -88,6 +95,7 @@ export function marModel(
 
   return {
     name: 'MAR',
+    spec: { family: 'mar', config },
     fingerprint: fingerprint(parameters),
     conditionWidth: config.decoderWidth,
     tokens,

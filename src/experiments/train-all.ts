@@ -2,6 +2,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { type TrainedFile, type TrainModelOptions, trainModel } from './train-model';
 import { loadTrainingData } from './training-data';
 import { TRAINED_MODELS, type TrainedModelName, trainingProfile } from './training-profiles';
+import { type Variant, variantProfile } from './training-variants';
 
 /** Options of a training of several models. */
 export interface TrainAllOptions extends TrainModelOptions {
@@ -11,6 +12,8 @@ export interface TrainAllOptions extends TrainModelOptions {
   convert?: boolean;
   /** Default: all, in the order in which they need each other. */
   models?: TrainedModelName[];
+  /** Size and resolution of the token models; default those of the profile. */
+  variant?: Pick<Variant, 'size' | 'resolution'>;
 }
 
 /**
@@ -27,7 +30,8 @@ export async function trainAll(profileName = 'small', options: TrainAllOptions =
       remedy: 'Correct the name.',
     });
   }
-  const profile = trainingProfile(profileName);
+  const named = trainingProfile(profileName);
+  const profile = options.variant ? variantProfile(named, options.variant) : named;
   const loaded = await loadTrainingData(profile, { ...options, data, onProgress: onText });
   for (const { file, reason } of loaded.skipped) onText?.(`skipped ${file}: ${reason}`);
   const { train } = loaded.splits;

@@ -11,6 +11,7 @@ import { backendInUse } from '../runtime/backend';
 import { foldIn, key } from '../runtime/random';
 import { trainStep } from '../training/compiled-step';
 import { type Progress, type TrainingTask, train } from '../training/loop';
+import type { preparedStep } from '../training/prepared-step';
 import { type Batch, eagerStep } from '../training/step';
 import { classifierTask, type TokenModel, tokenTask, vaeTask } from '../training/tasks';
 import {
@@ -21,13 +22,19 @@ import {
   type Provenance,
   saveTrainedModel,
 } from '../training/trained-model';
+import { fineTuneBudget, fineTunePlan } from './fine-tune';
 import { latentsOf, type TrainingData } from './training-data';
 import { classifierConfig, type TrainedModelName, type TrainingProfile } from './training-profiles';
+import type { FineTune } from './training-variants';
 
 /** What one model's training is told beyond its profile. */
 export interface TrainModelOptions {
   /** Folder for the finished weights; the training state goes to `training/<model>` inside it. Default `data/checkpoints`. */
   out?: string;
+  /** Folder of the autoencoder that token models build on; default `out`. */
+  vae?: string;
+  /** Goes on training the token model of another folder; default: fresh weights. */
+  fineTune?: { kind: Exclude<FineTune, 'none'>; from: string };
   /** Default 0. */
   seed?: number;
   /** Go on from the training state, where there is one. */
@@ -53,7 +60,7 @@ export interface TrainedFile {
 
 /**
  * Trains one model of a profile and writes its averaged weights with their provenance. Token models (`mar`, `ar`, `cdm`) need
- * the autoencoder in `out` first.
+ * the autoencoder first.
  */
 export async function trainModel(
   model: TrainedModelName,
@@ -61,12 +68,16 @@ export async function trainModel(
   { splits }: TrainingData,
   options: TrainModelOptions = {},
 ): Promise<TrainedFile> {
-  const { out = CHECKPOINTS, seed = 0, resume, signal, onProgress, onText } = options;
-  const { steps, batch, rate, warmup, ...update } = profile.budgets[model];
+  const { out = CHECKPOINTS, seed = 0, resume, signal, onProgress } = options;
+  const budget = options.fineTune ? fineTuneBudget(profile.budgets[model]) : profile.budgets[model];
+  const { steps, batch, rate, warmup, ...update } = budget;
   const data = splits.train;
   const commit = currentCommit(); // of the code that runs, whatever happens to the files meanwhile
   const source = foldIn(key(seed), model);
-  const plan = await planOf(model, profile, data, source, batch, { out, cache: options.cache, onText });
+  const plan = await planOf(model, profile, data, source, batch, {
+    vae: options.vae ?? out,
+    ...options,
+  });
   const result = await train(plan.task, {
     ...update,
     steps: Math.min(steps, options.stopAt ?? steps),
@@ -75,8 +86,9 @@ export async function trainModel(
     resume,
     signal,
     onProgress: (progress) => onProgress?.(model, progress),
-    makeStep: stepMaker(model),
+    makeStep: plan.makeStep ?? stepMaker(model),
   });
+  plan.dispose?.();
   const { config, measured } = await plan.finish(result.ema, splits.reference);
   const provenance: Provenance = {
     model,
@@ -89,7 +101,7 @@ export async function trainModel(
     data: { name: data.name, images: data.count, size: data.size, classes: data.classNames, hash: data.hash },
     madeWith: plan.madeWith,
     config,
-    options: { ...profile.budgets[model], ...plan.options },
+    options: { ...budget, ...plan.options },
     parameters: [...result.ema.values()].reduce((sum, x) => sum + x.size, 0),
     steps: result.stepsDone,
     imagesSeen: result.stepsDone * batch,
@@ -110,6 +122,9 @@ export function stepMaker(model: TrainedModelName): typeof trainStep {
 
 interface Plan {
   task: TrainingTask;
+  makeStep?: ReturnType<typeof preparedStep>;
+  /** Frees what the training needed. */
+  dispose?(): void;
   options?: Record<string, unknown>;
   madeWith?: Record<string, string>;
   /** The final configuration and what is measured on held-out images. */
@@ -122,7 +137,7 @@ async function planOf(
   data: Dataset,
   source: ReturnType<typeof key>,
   batch: number,
-  { out, cache, onText }: { out: string; cache?: string; onText?: (text: string) => void },
+  { vae: folder, fineTune, cache, onText }: { vae: string } & Pick<TrainModelOptions, 'fineTune' | 'cache' | 'onText'>,
 ): Promise<Plan> {
   const classes = data.classNames.length;
   if (model === 'vae') {
@@ -143,10 +158,17 @@ async function planOf(
       finish: async (ema, heldOut) => ({ config, measured: { accuracy: accuracyOf(ema, heldOut) } }),
     };
   }
-  const vae = loadTrainedModel<VaeConfig>('vae', out);
+  const vae = loadTrainedModel<VaeConfig>('vae', folder);
   const latents = await latentsOf(data, vae.parameters, vae.config, { cache, onProgress: onText });
   const madeWith = { vae: fingerprint(vae.parameters) };
   tf.dispose([...vae.parameters.values()]);
+  if (fineTune) {
+    const start = loadTrainedModel(model, fineTune.from);
+    const plan = fineTunePlan(model, start.config, fineTune.kind, latents, start.parameters, { batch, key: source });
+    const from = { start: fingerprint(start.parameters), ...madeWith };
+    tf.dispose([...start.parameters.values()]);
+    return { ...plan, madeWith: from, finish: async () => ({ config: start.config }) };
+  }
   const task = tokenTask(latents, tokenModel(model, profile, classes), batch, source);
   return { task, madeWith, finish: async () => ({ config: profile[model](classes) }) };
 }

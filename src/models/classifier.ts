@@ -40,6 +40,13 @@ export function classifierShapes({ size, classes, width, features }: ClassifierC
   return shapes.set('logits.weight', [classes, features]).set('logits.bias', [classes]);
 }
 
+/** Side in pixels of the images that weights are for. */
+export function classifierSide(parameters: Parameters): number {
+  const [, inputs] = parameters.get('features.weight')!.shape;
+  const [channels] = parameters.get('conv3.weight')!.shape;
+  return 8 * Math.sqrt(inputs / channels);
+}
+
 /** Fresh weights: normal with variance 2 / inputs (He et al. 2015), norms 1 and 0, biases 0. */
 export function initClassifier(config: ClassifierConfig, key: Key): Parameters {
   return initialise(classifierShapes(config), key, (name, shape) => {

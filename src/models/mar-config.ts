@@ -45,6 +45,8 @@ export interface MarConfig {
   labelDrop: number;
   /** Lower end of the law of the training mask ratio; `mask_ratio_min`. */
   maskRatioMin: number;
+  /** Standard deviation of that law around 1; 0.25 in the reference. */
+  maskRatioStd: number;
   /** Dropout rates of attention weights and of projections; `attn_dropout`, `proj_dropout`. */
   attentionDropout: number;
   projectionDropout: number;
@@ -75,6 +77,7 @@ export const MAR_DEFAULTS: MarConfig = {
   noisesPerToken: 4,
   labelDrop: 0.1,
   maskRatioMin: 0.7,
+  maskRatioStd: 0.25,
   attentionDropout: 0.1,
   projectionDropout: 0.1,
   normEpsilon: 1e-6,
@@ -91,7 +94,7 @@ export function marConfig(fields: Partial<MarConfig> = {}): MarConfig {
     if (holds) return;
     throw new InvalidInputError('MAR configuration', { given, expected, remedy: 'Correct the named fields.' });
   };
-  const { imageSize, vaeStride, patchSize, labelDrop, maskRatioMin } = config;
+  const { imageSize, vaeStride, patchSize, labelDrop, maskRatioMin, maskRatioStd } = config;
   for (const name of ['encoder', 'decoder'] as const) {
     const [width, heads] = [config[`${name}Width`], config[`${name}Heads`]];
     demand(width % heads === 0, `${name}Width ${width}, ${name}Heads ${heads}`, 'a width that the heads divide');
@@ -103,6 +106,7 @@ export function marConfig(fields: Partial<MarConfig> = {}): MarConfig {
   );
   demand(labelDrop >= 0 && labelDrop <= 1, `labelDrop ${labelDrop}`, 'a probability');
   demand(maskRatioMin > 0 && maskRatioMin < 1, `maskRatioMin ${maskRatioMin}`, 'a number between 0 and 1');
+  demand(maskRatioStd > 0, `maskRatioStd ${maskRatioStd}`, 'a positive number');
   const counts: (keyof MarConfig)[] = [
     'imageSize',
     'vaeStride',

@@ -179,7 +179,7 @@ export interface DrawOptions {
 /** Draws everything that one training step needs from a key. The caller disposes of it (`tf.dispose`). */
 export function drawMar(config: MarConfig, batch: number, key: Key, { masked }: DrawOptions = {}): MarDraws {
   const tokens = tokenCount(config);
-  const count = masked ?? maskedCount(tokens, drawMaskRatio(foldIn(key, 'ratio'), config.maskRatioMin));
+  const count = masked ?? maskedCount(tokens, drawMaskRatio(foldIn(key, 'ratio'), config));
   const mask = maskByOrder(drawOrders(foldIn(key, 'orders'), batch, tokens), tokens, count);
   const rows = config.noisesPerToken * batch * count;
   const kept = uniform(foldIn(key, 'labels'), batch).map((u) => (u < config.labelDrop ? 0 : 1));

@@ -9,9 +9,12 @@ export function drawOrders(key: Key, batch: number, tokens: number): Int32Array 
   return orders;
 }
 
-/** The share of masked tokens in training: normal(1, 0.25) restricted to [lowest, 1], one draw for a whole batch. */
-export function drawMaskRatio(key: Key, lowest: number): number {
-  return truncatedQuantile({ mean: 1, std: 0.25, low: lowest, high: 1 }, uniform(key, 1)[0]);
+/** The share of masked tokens in training: normal(1, std) restricted to [min, 1], one draw for a whole batch. */
+export function drawMaskRatio(
+  key: Key,
+  { maskRatioMin: low, maskRatioStd: std }: { maskRatioMin: number; maskRatioStd: number },
+): number {
+  return truncatedQuantile({ mean: 1, std, low, high: 1 }, uniform(key, 1)[0]);
 }
 
 /** Number of tokens masked in training at a ratio: rounded up. */

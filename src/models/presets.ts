@@ -39,18 +39,55 @@ const AR_SIZES = {
 const CDM_SIZES = { b: [768, 12, 12], l: [1024, 24, 16], xl: [1152, 28, 16] } as const;
 
 /**
- * What the models of the small profile share: 32x32 images, 16 tokens of 8 channels, 10 classes. Denoising steps are evenly
+ * What the models of the small profile share: tokens of 8 channels for 8x8 pixels, 10 classes. Denoising steps are evenly
  * strided from t = 960 on: at t = 999 a small network's error is multiplied by 1 / sqrt(abar) = 20,000.
  */
 const SMALL = {
-  imageSize: 32,
   vaeStride: 8,
   latentChannels: 8,
   classes: 10,
   timestepFrequencies: 64,
   samplingSteps: 'ddim25',
 };
-const SMALL_HEAD = { headDepth: 3, headWidth: 128, noisesPerToken: 1 };
+
+const about = (what: string, width: number, imageSize: number) =>
+  `${what} of the small profile, ${width} wide, ${imageSize}x${imageSize} images`;
+const smallHead = (width: number) => ({ headDepth: 3, headWidth: 2 * width, noisesPerToken: 1 });
+
+function smallMar(width: number, imageSize = 32): Preset {
+  const [depth, heads] = [2, width / 16];
+  return {
+    family: 'mar',
+    about: about('MAR', width, imageSize),
+    config: marConfig({
+      ...SMALL,
+      ...smallHead(width),
+      imageSize,
+      encoderWidth: width,
+      encoderDepth: depth,
+      encoderHeads: heads,
+      decoderWidth: width,
+      decoderDepth: depth,
+      decoderHeads: heads,
+      bufferSize: 4,
+      // With 16 tokens the published law of mask ratios, from 0.7 and near 1, would hardly train the late steps.
+      maskRatioMin: 0.06,
+      maskRatioStd: 1,
+      attentionDropout: 0,
+      projectionDropout: 0,
+    }),
+  };
+}
+
+function smallAr(width: number, imageSize = 32): Preset {
+  const config = causalArConfig({ ...SMALL, ...smallHead(width), imageSize, width, depth: 4, heads: width / 16 });
+  return { family: 'ar', about: about('causal AR', width, imageSize), config };
+}
+
+function smallCdm(width: number, imageSize = 32): Preset {
+  const config = cdmConfig({ ...SMALL, imageSize, width, depth: 4, heads: width / 16 });
+  return { family: 'cdm', about: about('conditional diffusion', width, imageSize), config };
+}
 
 function mar(size: keyof typeof MAR_SIZES, imageSize: number): Preset {
   const [width, depth, heads, headDepth, headWidth] = MAR_SIZES[size];
@@ -104,44 +141,18 @@ export const PRESETS: ReadonlyMap<string, Preset> = new Map<string, Preset>([
   ['cdm-l', cdm('l')],
   ['cdm-xl', cdm('xl')],
   ['kl16', { family: 'vae', about: 'KL-16: stride 16, 16 channels (Rombach et al. 2022; MAR)', config: KL16 }],
-  [
-    'mar-small',
-    {
-      family: 'mar',
-      // With 16 tokens the published law of mask ratios, from 0.7, would never train the late steps.
-      about: 'MAR of the small profile; mask ratios from 0.1',
-      config: marConfig({
-        ...SMALL,
-        ...SMALL_HEAD,
-        encoderWidth: 64,
-        encoderDepth: 2,
-        encoderHeads: 4,
-        decoderWidth: 64,
-        decoderDepth: 2,
-        decoderHeads: 4,
-        bufferSize: 4,
-        maskRatioMin: 0.1,
-        attentionDropout: 0,
-        projectionDropout: 0,
-      }),
-    },
-  ],
-  [
-    'ar-small',
-    {
-      family: 'ar',
-      about: 'causal AR of the small profile',
-      config: causalArConfig({ ...SMALL, ...SMALL_HEAD, width: 64, depth: 4, heads: 4 }),
-    },
-  ],
-  [
-    'cdm-small',
-    {
-      family: 'cdm',
-      about: 'conditional diffusion of the small profile',
-      config: cdmConfig({ ...SMALL, width: 64, depth: 4, heads: 4 }),
-    },
-  ],
+  ['mar-narrow', smallMar(32)],
+  ['mar-small', smallMar(64)],
+  ['mar-wide', smallMar(128)],
+  ['mar-small-64', smallMar(64, 64)],
+  ['ar-narrow', smallAr(32)],
+  ['ar-small', smallAr(64)],
+  ['ar-wide', smallAr(128)],
+  ['ar-small-64', smallAr(64, 64)],
+  ['cdm-narrow', smallCdm(32)],
+  ['cdm-small', smallCdm(64)],
+  ['cdm-wide', smallCdm(128)],
+  ['cdm-small-64', smallCdm(64, 64)],
   [
     'vae-small',
     {

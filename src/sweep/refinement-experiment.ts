@@ -1,19 +1,46 @@
-import { z } from 'zod';
-import { parseOptions } from '../runtime/options';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MeasuredRun } from '../experiments/measured-run';
+import { type RunConfiguration, runConfiguration } from '../experiments/run-configuration';
+import { variantFolder } from '../experiments/training-variants';
 import type { Configuration } from './configuration';
-import type { SweepExperiment } from './experiment';
+import type { SweepExperiment, Values } from './experiment';
 
-const schema = z.object({ model: z.enum(['AR', 'MAR']).default('AR') });
+const hashes = new Map<string, string>();
 
+/** The start of a file's SHA-256; `absent` where there is none, so that the row fails with a message and can be made later. */
+function hashOf(file: string): string {
+  if (!existsSync(file)) return 'absent';
+  const found = hashes.get(file) ?? createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+  hashes.set(file, found);
+  return found;
+}
+
+/** Images of a trained model under a refinement, or none, and everything that is measured on them: a row of Tables 1 to 3 or of an ablation. */
 export const refinementExperiment: SweepExperiment = {
   name: 'refinement',
-  description: 'quality of images of a shipped model under a refinement',
+  description: 'quality of the images of a trained model under a refinement, a rival or neither',
   version: 1,
   objective: { name: 'fid', better: 'lower', label: 'FID (analogue)' },
   cost: { name: 'secondsPerImage', label: 'seconds per image' },
-  parse: (given) => parseOptions('the refinement experiment', schema, given) as Configuration,
-  inputs: () => '',
+  parse: (given) => runConfiguration(given) as unknown as Configuration,
+  inputs: (configuration) => {
+    const { model, training, checkpoints } = configuration as unknown as RunConfiguration;
+    const weights = join(variantFolder(training, checkpoints), `${model.toLowerCase()}.safetensors`);
+    const files = [join(checkpoints, 'vae.safetensors'), join(checkpoints, 'classifier.safetensors'), weights];
+    return files.map(hashOf).join(' ');
+  },
+  seconds: (configuration) => {
+    const { images, training } = configuration as unknown as RunConfiguration;
+    return 0.015 * images * (training.resolution / 32) ** 2;
+  },
   open: async () => {
-    throw new Error('not here yet');
+    const { RunMaker } = await import('../experiments/measured-run');
+    const maker = new RunMaker();
+    return async (configuration, seed): Promise<Values> => {
+      const run: MeasuredRun = await maker.run(configuration as unknown as RunConfiguration, seed);
+      return { ...run };
+    };
   },
 };

@@ -9,6 +9,7 @@ import {
 import type { ImageModel } from '../../src/experiments/image-model';
 import { collectConditions, staticConditions } from '../../src/experiments/trained-conditions';
 import { decaySummary, decayTable } from '../../src/experiments/trained-decay';
+import { causalArConfig } from '../../src/models/causal-ar';
 import { HEAD_IN_MODEL, initDiffusionHead } from '../../src/models/diffusion-loss';
 import { useBackend } from '../../src/runtime/backend';
 import { InvalidInputError } from '../../src/runtime/errors';
@@ -109,6 +110,7 @@ describe('experiments/trained-conditions', () => {
       name: 'averaging',
       fingerprint: '',
       conditionWidth: 3,
+      spec: { family: 'ar', config: causalArConfig() },
       tokens: 9,
       channels: 3,
       side: 3,
@@ -128,7 +130,8 @@ describe('experiments/trained-conditions', () => {
             }
           });
           const positions = new Int32Array(labels.length).fill(step);
-          yield { step, conditions, latents: own, classes: labels, positions };
+          const samples = Int32Array.from(labels.keys());
+          yield { step, conditions, latents: own, samples, classes: labels, positions };
         }
       },
     };

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import { measureDrift } from '../../src/experiments/drift';
 import type { ImageModel } from '../../src/experiments/image-model';
+import { causalArConfig } from '../../src/models/causal-ar';
 import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
@@ -12,6 +13,7 @@ const rows = 60;
 /** Two steps of conditions: step 0 follows the ideal law N(0, 1), step 1 is shifted by `shift` in every coordinate. */
 function shiftedModel(shift: number): ImageModel {
   return {
+    spec: { family: 'ar', config: causalArConfig() },
     name: 'shifted',
     fingerprint: 'shifted',
     conditionWidth: width,

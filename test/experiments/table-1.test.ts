@@ -11,6 +11,7 @@ import {
   verdictText,
   withPaper,
 } from '../../src/experiments/table-1-report';
+import { causalArConfig } from '../../src/models/causal-ar';
 import { initClassifier } from '../../src/models/classifier';
 import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
 import { useBackend } from '../../src/runtime/backend';
@@ -20,6 +21,7 @@ import { foldIn, key, normal } from '../../src/runtime/random';
 function noiseModel(name: string, mean: number): ImageModel {
   return {
     name,
+    spec: { family: 'ar', config: causalArConfig() },
     fingerprint: name,
     conditionWidth: 2,
     tokens: 64,

@@ -94,7 +94,9 @@ describe('masking', () => {
     const [at6, between, at7] = [9.865876450376946e-10, 4.016000583859118e-11, 1.279812543885835e-12];
     const far = truncatedCdf({ mean: 0, std: 1, low: 6, high: 7 }, 6.5);
     assert.ok(Math.abs(far / ((at6 - between) / (at6 - at7)) - 1) < 1e-12, `${far}`);
-    const ratios = Array.from({ length: 2000 }, (_, i) => drawMaskRatio(key(i), 0.7));
+    const ratios = Array.from({ length: 2000 }, (_, i) =>
+      drawMaskRatio(key(i), { maskRatioMin: 0.7, maskRatioStd: 0.25 }),
+    );
     const mean = ratios.reduce((sum, r) => sum + r, 0) / ratios.length;
     // mean and standard deviation from the recorded law; four standard errors
     assert.ok(Math.abs(mean - 0.8670173473) < (4 * 0.0835482799) / Math.sqrt(2000), `${mean}`);

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { TrainedModelName, TrainingProfile } from '../../experiments/training-profiles';
+import type { FineTune, Variant } from '../../experiments/training-variants';
+import { InvalidInputError } from '../../runtime/errors';
 import type { Progress } from '../../training/loop';
 import { choiceOption, namesIn, seedNumber, wholeNumber } from '../arguments';
 import { EXIT } from '../main';
@@ -11,6 +13,11 @@ interface TrainArguments {
   profile: string;
   out: string;
   seed: number;
+  size: Variant['size'];
+  resolution: string;
+  vae?: string;
+  fineTune?: Exclude<FineTune, 'none'>;
+  from?: string;
   steps?: number;
   strict?: boolean;
   convert?: boolean;
@@ -33,6 +40,17 @@ export function register(program: Command): void {
     .addOption(choiceOption('--profile <name>', 'how long to train', ['smoke', 'small', 'full']).default('small'))
     .option('--out <dir>', 'folder for the weights; training state in its sub-folder "training"', 'runs/default')
     .option('--seed <number>', 'seed of weights, batches and noise', seedNumber, 0)
+    .addOption(choiceOption('--size <name>', 'width of the token models', ['narrow', 'small', 'wide']).default('small'))
+    .addOption(choiceOption('--resolution <pixels>', 'side of the images', ['32', '64']).default('32'))
+    .option('--vae <dir>', 'folder of the autoencoder that token models build on (default: --out)')
+    .addOption(
+      choiceOption(
+        '--fine-tune <kind>',
+        'go on training the model of --from: plainly, on own histories, refined or both',
+        ['continued', 'own-history', 'coupled', 'coupled-own-history'],
+      ),
+    )
+    .option('--from <dir>', 'folder of the model to fine-tune')
     .option('--steps <number>', 'stop after this many steps of each model (schedules keep their length)', wholeNumber)
     .option('--strict', 'stop at the first unusable image file instead of skipping it')
     .option('--convert', 'convert grey and CMYK images instead of skipping them')
@@ -53,10 +71,12 @@ Interrupt it (Ctrl-C) at any time: it saves its state, and --resume continues as
 
 async function run(options: TrainArguments): Promise<void> {
   const { TRAINED_MODELS, trainingProfile } = await import('../../experiments/training-profiles');
+  const { variantProfile } = await import('../../experiments/training-variants');
   const { seed, steps: stopAt } = options;
+  const variant = variantOf(options);
   const models =
     options.model === 'all' ? [...TRAINED_MODELS] : namesIn('Models to train', options.model, TRAINED_MODELS);
-  const profile = trainingProfile(options.profile);
+  const profile = variantProfile(trainingProfile(options.profile), variant);
   const say = (text: string) => console.error(text);
   if (options.dryRun) return rehearse(options, models, profile);
   const { useBackend } = await import('../../runtime/backend');
@@ -74,6 +94,8 @@ async function run(options: TrainArguments): Promise<void> {
     ...options,
     models,
     seed,
+    variant,
+    fineTune: fineTuneOf(options),
     stopAt,
     command: `cer ${process.argv.slice(2).join(' ')}`,
     signal: stop.signal,
@@ -101,6 +123,18 @@ async function run(options: TrainArguments): Promise<void> {
   if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
 }
 
+const variantOf = ({ size, resolution }: TrainArguments) => ({ size, resolution: Number(resolution) as 32 | 64 });
+
+function fineTuneOf({ fineTune: kind, from }: TrainArguments) {
+  if (kind && from) return { kind, from };
+  if (!kind && !from) return undefined;
+  throw new InvalidInputError('Fine-tune', {
+    given: kind ? `--fine-tune ${kind} without --from` : `--from ${from} without --fine-tune`,
+    expected: 'both: what to go on from, and how',
+    remedy: 'Add the other one.',
+  });
+}
+
 /** Reads the images, tries each model for a second and says what the training would take. */
 async function rehearse(options: TrainArguments, models: TrainedModelName[], profile: TrainingProfile): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
@@ -122,11 +156,11 @@ async function rehearse(options: TrainArguments, models: TrainedModelName[], pro
     rows.push({ model, ...budget, steps, images, classes: classNames.length, out, estimate });
   }
   if (options.json) return console.log(JSON.stringify(rows, null, 2));
-  const { data, profile: name, seed, out, resume = false } = options;
+  const { data, profile: name, seed, out, resume = false, vae = out } = options;
   const seconds = rows.reduce((sum, { estimate }) => sum + estimate.seconds, 0);
   const megabytes = Math.max(...rows.map(({ estimate }) => estimate.megabytes));
   const configuration = {
-    ...{ data, images, classes: classNames, size: profile.size, models, profile: name, seed, out, resume },
+    ...{ data, images, classes: classNames, models, profile: name, seed, ...variantOf(options), out, vae, resume },
     backend: backend.name,
     budgets: Object.fromEntries(models.map((model) => [model, profile.budgets[model]])),
   };

@@ -1,0 +1,94 @@
+import type { MeasuredRun } from '../experiments/measured-run';
+import type { RunOptions } from '../experiments/run-configuration';
+import { type Plan, type Point, planSweep } from '../sweep/plan';
+import type { RowStore } from '../sweep/store';
+import { CONTROL_METHODS, FINE_TUNED_METHODS, type Method, PAPER_METHODS, RIVAL_METHODS } from './methods';
+import type { StudyRow } from './rows';
+import { CHOICE_SEED, REPORTED_SEEDS } from './trainings';
+
+/** How much of a table is computed. */
+export interface StudySize {
+  trainingSeeds: readonly number[];
+  seeds: readonly number[];
+  images: number;
+}
+
+/** `full` is what is shipped; `smoke` shows that everything runs. */
+export const STUDY_SIZES: Record<'full' | 'smoke', StudySize> = {
+  full: { trainingSeeds: REPORTED_SEEDS, seeds: [0, 1, 2, 3, 4], images: 1000 },
+  smoke: { trainingSeeds: [CHOICE_SEED], seeds: [0, 1], images: 100 },
+};
+
+/** A table of the paper as runs. */
+export interface Table {
+  name: string;
+  methods: readonly Method[];
+  /** Seeds of training; default those of the size. */
+  trainingSeeds?: readonly number[];
+}
+
+const scaled = (size: 'narrow' | 'wide'): Method[] =>
+  PAPER_METHODS.filter(({ options }) => options.model !== 'CDM').map(({ name, options }) => ({
+    name: `${name}, ${size}`,
+    options: { ...options, training: { size } },
+    baseline: `${name.replace(' + OT', '')}, ${size}`,
+  }));
+
+/** Table 1 with rivals, controls and fine-tunes; Table 2, three sizes; Table 3, twice the resolution. */
+export const TABLES: readonly Table[] = [
+  { name: 'table-1', methods: [...PAPER_METHODS, ...RIVAL_METHODS, ...CONTROL_METHODS] },
+  { name: 'fine-tune', methods: FINE_TUNED_METHODS },
+  { name: 'table-2', methods: [...scaled('narrow'), ...scaled('wide')], trainingSeeds: [CHOICE_SEED] },
+  {
+    name: 'table-3',
+    methods: PAPER_METHODS.filter(({ options }) => options.model !== 'CDM').map(({ name, options }) => ({
+      name: `${name}, 64 pixels`,
+      options: { ...options, training: { resolution: 64 } },
+      baseline: `${name.replace(' + OT', '')}, 64 pixels`,
+    })),
+    trainingSeeds: [CHOICE_SEED],
+  },
+];
+
+/** The runs of one method under one training, under every sampling seed. */
+interface Cell {
+  method: string;
+  trainingSeed: number;
+  point: Point;
+}
+
+/** The runs of a table, each once however many methods share it. */
+export interface TablePlan {
+  table: Table;
+  plan: Plan;
+  cells: Cell[];
+}
+
+/** Plans a table; everything is validated before anything runs. @param base what all runs have in common, such as `checkpoints`. */
+export function planTable(table: Table, size: StudySize, base: RunOptions = {}): TablePlan {
+  const { images, seeds } = size;
+  const plans = table.methods.flatMap(({ name, options }) =>
+    (table.trainingSeeds ?? size.trainingSeeds).map((trainingSeed) => {
+      const all = { images, ...base, ...options, training: { ...options.training, seed: trainingSeed } };
+      const given = JSON.parse(JSON.stringify(all));
+      return { name, trainingSeed, plan: planSweep({ experiment: 'refinement', base: given, seeds: [...seeds] }) };
+    }),
+  );
+  const tasks = new Map(plans.flatMap(({ plan }) => plan.tasks.map((task) => [task.key, task])));
+  return {
+    table,
+    plan: { ...plans[0].plan, points: plans.flatMap(({ plan }) => plan.points), tasks: [...tasks.values()] },
+    cells: plans.map(({ name, trainingSeed, plan }) => ({ method: name, trainingSeed, point: plan.points[0] })),
+  };
+}
+
+/** The rows of a table that are there. */
+export function studyRows({ plan, cells }: TablePlan, store: RowStore): StudyRow[] {
+  return cells.flatMap(({ method, trainingSeed, point }) =>
+    point.keys.flatMap((key, i) => {
+      const row = store.read(key);
+      if (row?.status !== 'done') return [];
+      return [{ method, trainingSeed, seed: plan.seeds[i], values: row.values as unknown as MeasuredRun }];
+    }),
+  );
+}
