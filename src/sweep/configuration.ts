@@ -32,6 +32,11 @@ export function leaves(configuration: Configuration, prefix = ''): Map<string, J
   return found;
 }
 
+/** The value at a dotted name, a whole object where it names one; undefined where there is none. */
+export function valueAt(configuration: Configuration, dotted: string): Json | undefined {
+  return dotted.split('.').reduce<Json | undefined>((at, name) => (isObject(at) ? at[name] : undefined), configuration);
+}
+
 /** The configuration with some dotted names set; `base` is not changed. */
 export function withChanges(base: Configuration, changes: Readonly<Record<string, Json>>): Configuration {
   const result = structuredClone(base);

@@ -36,13 +36,18 @@ const schema = z.strictObject({
       ranges: z.record(z.string(), range),
     })
     .optional(),
+  /**
+   * Takes out what is studied, e.g. `{ "refinement": { "method": "none" } }`: every point is compared with itself under these changes too,
+   * and that point is made where it is not there already.
+   */
+  control: z.record(z.string(), value).optional(),
   seeds: z.array(z.number().int().min(0)).min(1).default([0]),
 });
 
 /** What a sweep file holds; see `planSweep` for what it means. */
 export type SweepFile = z.input<typeof schema>;
 
-export type Origin = 'base' | 'point' | 'grid' | 'one at a time' | 'random';
+export type Origin = 'base' | 'point' | 'grid' | 'one at a time' | 'random' | 'control';
 
 /** One configuration of a sweep, run under every seed. */
 export interface Point {
@@ -52,6 +57,8 @@ export interface Point {
   configuration: Configuration;
   /** Key of the row of each seed, in the order of the plan's seeds. */
   keys: string[];
+  /** Keys of the same point under the sweep's `control`, absent for a control itself. */
+  control?: string[];
 }
 
 /** One row to be made. */
@@ -70,6 +77,8 @@ export interface Plan {
   base: Configuration;
   seeds: readonly number[];
   points: Point[];
+  /** The changes that take out what is studied, where the sweep has a control. */
+  control?: Readonly<Record<string, Json>>;
   tasks: Task[];
 }
 
@@ -100,7 +109,8 @@ export function readSweep(path: string): Plan {
 
 /**
  * Makes the points of a sweep: the base (unless there is only a grid), the points of one's own, the grid, one point per value of each knob
- * alone, and random points. Every configuration is validated before anything runs.
+ * alone, and random points; with a `control`, also each of them with what is studied taken out. Every configuration is validated before
+ * anything runs.
  * @throws InvalidInputError for unknown fields, experiments and knobs (with the nearest name) and for values out of range.
  */
 export function planSweep(given: SweepFile): Plan {
@@ -120,19 +130,30 @@ export function planSweep(given: SweepFile): Plan {
   const seen = new Map<string, Point>();
   const inputs = new Map<string, Task>();
   const base = effective(experiment, file.base, {});
-  for (const { origin, changes } of wanted) {
-    const configuration = effective(experiment, file.base, changes);
+  const add = (origin: Origin, changes: Record<string, Json>, configuration: Configuration): Point => {
     const same = canonicalJson(configuration);
-    if (seen.has(same)) continue; // a value that is the base's own, or a draw that came twice
+    const known = seen.get(same); // a value that is the base's own, a draw that came twice, a control of many points
+    if (known?.origin === 'control') Object.assign(known, { origin, changes }); // asked for by itself too
+    if (known) return known;
     const tasks = [...new Set(file.seeds)].map((seed) => makeTask(experiment, configuration, seed));
     for (const task of tasks) inputs.set(task.key, task);
-    seen.set(same, { origin, changes, configuration, keys: tasks.map((task) => task.key) });
+    const point: Point = { origin, changes, configuration, keys: tasks.map((task) => task.key) };
+    seen.set(same, point);
+    return point;
+  };
+  for (const { origin, changes } of wanted) {
+    const point = add(origin, changes, effective(experiment, file.base, changes));
+    if (!file.control) continue;
+    const without = effective(experiment, withChanges(file.base, changes), file.control);
+    const control = add('control', { ...outside(changes, file.control), ...file.control }, without);
+    if (control !== point) point.control = control.keys;
   }
   return {
     experiment,
     base,
     seeds: [...new Set(file.seeds)],
     points: [...seen.values()],
+    ...(file.control ? { control: file.control } : {}),
     tasks: [...inputs.values()],
   };
 }
@@ -142,6 +163,12 @@ export function makeTask(experiment: SweepExperiment, configuration: Configurati
   const { name, version } = experiment;
   const identity = { experiment: name, version, inputs: experiment.inputs(configuration), configuration, seed };
   return { key: stableHash(identity), ...identity };
+}
+
+/** The changes that a control leaves as they are: those whose names are not within one of its own. */
+function outside(changes: Record<string, Json>, control: Record<string, Json>): Record<string, Json> {
+  const within = (name: string) => Object.keys(control).some((own) => name === own || name.startsWith(`${own}.`));
+  return Object.fromEntries(Object.entries(changes).filter(([name]) => !within(name)));
 }
 
 function effective(experiment: SweepExperiment, base: Configuration, changes: Record<string, Json>): Configuration {

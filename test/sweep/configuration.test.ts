@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import * as fc from 'fast-check';
-import { canonicalJson, leaves, refuseUnknown, stableHash, withChanges } from '../../src/sweep/configuration';
+import { canonicalJson, leaves, refuseUnknown, stableHash, valueAt, withChanges } from '../../src/sweep/configuration';
 
 describe('sweep/configuration', () => {
   it('the hash is SHA-256 of the sorted JSON, so that it stays the same over the years', () => {
@@ -26,6 +26,10 @@ describe('sweep/configuration', () => {
     const changed = withChanges(base, { 'refinement.epsilon': 0.2, 'buffer.size': 50 });
     assert.deepEqual(changed, { ...base, refinement: { method: 'none', epsilon: 0.2 }, buffer: { size: 50 } });
     assert.equal(base.refinement.epsilon, 0.05);
+    const values = ['refinement.epsilon', 'refinement', 'refinement.size', 'model.size'].map((name) =>
+      valueAt(base, name),
+    );
+    assert.deepEqual(values, [0.05, base.refinement, undefined, undefined]);
     assert.deepEqual([...leaves(changed).keys()], ['model', 'refinement.method', 'refinement.epsilon', 'buffer.size']);
   });
 

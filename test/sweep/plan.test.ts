@@ -42,6 +42,26 @@ describe('sweep/plan', () => {
     assert.equal(planSweep({ experiment: 'toy' }).tasks.length, 1);
   });
 
+  it('a control is made once for all points that differ in what it takes out, and changes no key', () => {
+    const file = { experiment: 'toy', base: { x: 5 }, oneAtATime: { x: [6, 0], y: [1] }, seeds: [1] };
+    const plan = planSweep({ ...file, control: { x: 0 } });
+    assert.deepEqual(
+      plan.points.map(({ origin, configuration: { x, y }, control }) => [origin, x, y, control !== undefined]),
+      [
+        ['base', 5, 0, true],
+        ['one at a time', 0, 0, false], // the control of the first three, and a point of its own
+        ['one at a time', 6, 0, true],
+        ['one at a time', 5, 1, true],
+        ['control', 0, 1, false],
+      ],
+    );
+    const [base, control, other] = plan.points;
+    assert.deepEqual([base.control, other.control], [control.keys, control.keys]);
+    const keys = planSweep(file).tasks.map(({ key }) => key);
+    assert.ok(keys.every((key) => plan.tasks.some((task) => task.key === key)));
+    assert.throws(() => planSweep({ ...file, control: { z: 1 } }), /the knob "z"/);
+  });
+
   it('random points stay in their ranges, and more of them keep the first ones', () => {
     const draw = (count: number) =>
       planSweep({
