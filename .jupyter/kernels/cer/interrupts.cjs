@@ -1,11 +1,18 @@
 const { Worker } = require('node:worker_threads');
 
+const { noDeprecation } = process;
+process.noDeprecation = true; // of the inner module that has this function
+const { clearAsyncIdStack } = process.binding('async_wrap');
+process.noDeprecation = noDeprecation;
+
 /** How long the main thread may leave an interrupt unanswered before what it computes is broken off. */
 const PATIENCE = 300; // ms
 
 /**
  * The watch runs in a thread of its own, where a signal arrives while the main thread computes. It breaks off what runs
  * there through V8's inspector, once, when the interrupt stays unanswered; never between cells or in the compiler.
+ * Nothing that was entered is left in order then, so Node's account of it is emptied before (as Node itself does after
+ * an uncaught exception); otherwise Node finds it wrong and ends the process.
  * Node has signals for other threads than the main one only in its (deprecated, but kept) inner module.
  */
 const WATCH = `
@@ -23,6 +30,7 @@ signal.onsignal = () => {
     clearInterval(timer);
     const session = new Session();
     session.connectToMainThread();
+    session.post('Runtime.evaluate', { expression: 'cerBeforeBreak()' });
     session.post('Runtime.terminateExecution', () => session.disconnect());
   }, ${PATIENCE});
 };
@@ -47,6 +55,7 @@ class Interrupts {
       onInterrupt();
       stop();
     });
+    globalThis.cerBeforeBreak = clearAsyncIdStack;
     const watch = new Worker(WATCH, { eval: true, workerData: [answered, this.breakable] });
     watch.on('error', () => {});
     watch.unref();

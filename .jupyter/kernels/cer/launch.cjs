@@ -1,7 +1,7 @@
 // The notebooks' kernel: the project's own tslab, started in the project folder wherever the clone is, with four
 // additions: modules of the project are loaded as they are (not type-checked and compiled again for every notebook), a
 // failing cell sends a real Jupyter error, a cell ends only when the pictures that it asked for are drawn, and an
-// interrupt stops a cell that computes without a pause.
+// interrupt stops a cell that computes without a pause or waits in a loop.
 const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
@@ -26,6 +26,7 @@ const { createExecutor } = require('tslab/dist/executor.js');
 const { JupyterHandlerImpl, ZmqServer } = require('tslab/dist/jupyter.js');
 const { TaskCanceledError } = require('tslab/dist/util.js');
 const { CellErrors } = require('./cell-errors.cjs');
+const cellTimers = require('./cell-timers.cjs');
 const { Interrupts } = require('./interrupts.cjs');
 const { forgetChangedModules } = require('./modules.cjs');
 
@@ -56,13 +57,17 @@ const STOPPED = { name: 'Interrupted', message: 'the cell was stopped; what earl
 const executeCell = executor.execute;
 executor.execute = async (code) => {
   errors.clear();
+  cellTimers.begin();
   forgetChangedModules(path.join(root, 'src'));
   const ok = await interrupts.race(async () => {
     const good = await executeCell(code);
     for (const work of [...(globalThis.cerPending ?? [])]) await work.catch((error) => errors.add(error));
     return good;
   });
-  if (ok === undefined) globalThis.cerPending?.clear(); // what it waited for may never come
+  if (ok === undefined) {
+    cellTimers.stop();
+    globalThis.cerPending?.clear(); // what it waited for may never come
+  }
   // A promise that nobody awaited has been rejected: that is reported a turn of the event loop later.
   await new Promise((resolve) => setImmediate(resolve));
   if (ok === undefined) errors.replace(STOPPED);
