@@ -108,6 +108,6 @@ function display(inEffect: Record<string, Value>, origin: Record<string, string>
     (row) => `<tr>${row.map((c) => `<td style="text-align:left">${escapeHtml(c)}</td>`).join('')}</tr>`,
   );
   const head = ['name', 'value', 'from'].map((name) => `<th style="text-align:left">${name}</th>`).join('');
-  const html = `<table class="cer-table"><caption style="text-align:left;white-space:nowrap">Parameters in effect, profile <b>${profile}</b></caption><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
+  const html = `<table class="cer-parameters"><caption style="text-align:left;white-space:nowrap">Parameters in effect, profile <b>${profile}</b></caption><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
   publish({ 'text/html': html, 'text/plain': text }, text);
 }

@@ -1,5 +1,7 @@
+import { InvalidInputError } from '../runtime/errors';
 import { cellsOf, type Rows, toDataFrame } from './data-frame';
-import { escapeHtml, publish } from './output';
+import { publish } from './output';
+import { type Column, tableHtml } from './table-html';
 
 export interface TableOptions {
   /** A line above the table. */
@@ -8,19 +10,50 @@ export interface TableOptions {
   digits?: number;
   /** Which columns, in which order; default all. */
   columns?: string[];
+  /** For a column of ours, the column of the paper's numbers, which is shown right beside it and set apart. */
+  paper?: Record<string, string>;
 }
 
-/** Shows rows as a table below the cell; outside a notebook prints it aligned. */
-export function table(rows: Rows, { title, digits = 4, columns }: TableOptions = {}): void {
+/**
+ * Shows rows as a table below the cell, sortable by its headers; outside a notebook prints it aligned.
+ * @throws InvalidInputError for a column that the rows do not have.
+ */
+export function table(rows: Rows, { title, digits = 4, columns, paper = {} }: TableOptions = {}): void {
   const given = toDataFrame(rows);
-  const frame = columns ? given.loc({ columns }) : given;
-  const cells = cellsOf(frame).map((row) => row.map((cell) => formatCell(cell, digits)));
-  const numeric = frame.columns.map((_, at) => cellsOf(frame).every((row) => row[at] === null || isNumber(row[at])));
-  const text = tableText(frame.columns, cells, numeric, title);
-  publish({ 'text/html': tableHtml(frame.columns, cells, numeric, title), 'text/plain': text }, text);
+  const order = besideOurs(columns ?? given.columns, paper);
+  for (const name of [...order, ...Object.keys(paper)]) checkColumn(name, given.columns);
+  const values = cellsOf(given.loc({ columns: order }));
+  const ours = Object.fromEntries(Object.entries(paper).map(([own, theirs]) => [theirs, own]));
+  const shown = order.map((name, at) => ({
+    name: ours[name] ? `${ours[name]}, paper` : name,
+    numeric: values.every((row) => readsAsNumber(row[at])),
+    paper: name in ours,
+  }));
+  const cells = values.map((row) => row.map((cell) => formatCell(cell, digits)));
+  const text = tableText(shown, cells, title);
+  publish({ 'text/html': tableHtml(shown, cells, title), 'text/plain': text }, text);
 }
 
-const isNumber = (cell: unknown) => typeof cell === 'number';
+/** The columns with the paper's right after ours. */
+function besideOurs(columns: readonly string[], paper: Record<string, string>): string[] {
+  const theirs = Object.values(paper);
+  return columns
+    .filter((name) => !theirs.includes(name))
+    .flatMap((name) => (Object.hasOwn(paper, name) ? [name, paper[name]] : [name]));
+}
+
+function checkColumn(name: string, columns: readonly string[]): void {
+  if (columns.includes(name)) return;
+  throw new InvalidInputError('Column of a table', {
+    given: name,
+    expected: `one of ${columns.join(', ')}`,
+    remedy: 'Name columns as the rows do.',
+  });
+}
+
+/** Whether a cell is missing, a number, or text that begins as one and goes on with its error: `0.79 ± 0.01`, `95 %`. */
+const readsAsNumber = (cell: unknown) =>
+  cell === null || typeof cell === 'number' || /^[-−+]?[\d.]+(e[-+]?\d+)?( ?%)?( ± .*)?$/.test(String(cell));
 
 /** A cell as text: whole numbers in full, others with `digits` significant digits, nothing for a missing one. */
 export function formatCell(cell: string | number | boolean | null, digits = 4): string {
@@ -32,24 +65,12 @@ export function formatCell(cell: string | number | boolean | null, digits = 4): 
   return size < 1e-4 || size >= 1e7 ? cell.toExponential(digits - 1) : Number(cell.toPrecision(digits)).toString();
 }
 
-/** Rows of formatted cells as an HTML table; numeric columns are right-aligned. */
-export function tableHtml(columns: string[], cells: string[][], numeric: boolean[], title?: string): string {
-  const align = (at: number) => `style="text-align:${numeric[at] ? 'right' : 'left'}"`;
-  const head = columns.map((name, at) => `<th ${align(at)}>${escapeHtml(name)}</th>`).join('');
-  const body = cells
-    .map((row) => `<tr>${row.map((cell, at) => `<td ${align(at)}>${escapeHtml(cell)}</td>`).join('')}</tr>`)
-    .join('\n');
-  const caption = title
-    ? `<caption style="text-align:left;white-space:nowrap;font-weight:600">${escapeHtml(title)}</caption>`
-    : '';
-  return `<table class="cer-table">${caption}<thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`;
-}
-
 /** Rows of formatted cells as aligned text. */
-export function tableText(columns: string[], cells: string[][], numeric: boolean[], title?: string): string {
-  const widths = columns.map((name, at) => Math.max(name.length, ...cells.map((row) => row[at].length)));
-  const pad = (cell: string, at: number) => (numeric[at] ? cell.padStart(widths[at]) : cell.padEnd(widths[at]));
+export function tableText(columns: readonly Column[], cells: readonly string[][], title?: string): string {
+  const widths = columns.map(({ name }, at) => Math.max(name.length, ...cells.map((row) => row[at].length)));
+  const pad = (cell: string, at: number) => (columns[at].numeric ? cell.padStart(widths[at]) : cell.padEnd(widths[at]));
   const line = (row: string[]) => row.map(pad).join('  ').trimEnd();
-  const lines = [line(columns), widths.map((width) => '-'.repeat(width)).join('  '), ...cells.map(line)];
+  const names = columns.map(({ name }) => name);
+  const lines = [line(names), widths.map((width) => '-'.repeat(width)).join('  '), ...cells.map(line)];
   return (title ? [title, ...lines] : lines).join('\n');
 }

@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import * as fc from 'fast-check';
 import { cellsOf, toCsv, toDataFrame } from '../../src/notebook/data-frame';
-import { formatCell, tableHtml, tableText } from '../../src/notebook/table';
+import { formatCell, table } from '../../src/notebook/table';
+import { tableHtml } from '../../src/notebook/table-html';
 
 /** A reader of RFC 4180, written from the standard alone. */
 function parseCsv(text: string): string[][] {
@@ -78,10 +79,55 @@ describe('notebook/table', () => {
   });
 
   it('escapes HTML and right-aligns numbers', () => {
-    const html = tableHtml(['<a>', 'n'], [['<script>', '1']], [false, true], 'T & U');
-    assert.ok(html.includes('&lt;script&gt;') && html.includes('&lt;a&gt;') && html.includes('T &amp; U'));
-    assert.ok(!html.includes('<script>'));
-    assert.match(html, /<td style="text-align:right">1</);
-    assert.equal(tableText(['x', 'long'], [['1', 'b']], [true, false]), 'x  long\n-  ----\n1  b');
+    const html = tableHtml(
+      [
+        { name: '<a>', numeric: false, paper: false },
+        { name: 'n', numeric: true, paper: true },
+      ],
+      [['<b>x', '1']],
+      'T & U',
+    );
+    assert.ok(html.includes('&lt;b&gt;x') && html.includes('&lt;a&gt;') && html.includes('T &amp; U'));
+    assert.ok(!html.includes('<b>'));
+    assert.match(html, /<td style="text-align:left">&lt;b&gt;x<\/td><td style="text-align:right;[^"]*italic[^"]*">1</);
+  });
+
+  it('prints the paper’s numbers right beside ours, and right-aligns numbers with their errors', () => {
+    const rows = [
+      { method: 'AR', fid: '51.16 ± 1.54', recall: 0.8, published: 2.02 },
+      { method: 'rival', fid: '9.1 ± 0.2', recall: 0.75, published: null },
+    ];
+    const text = `T
+method           fid  fid, paper  recall
+------  ------------  ----------  ------
+AR      51.16 ± 1.54        2.02     0.8
+rival      9.1 ± 0.2                0.75`;
+    assert.equal(
+      printed(() => table(rows, { title: 'T', paper: { fid: 'published' } })),
+      text,
+    );
+    assert.equal(
+      printed(() => table(rows, { columns: ['recall', 'fid', 'published'], paper: { fid: 'published' }, digits: 1 })),
+      `recall           fid  fid, paper\n${'------  ------------  ----------'}\n   0.8  51.16 ± 1.54           2\n   0.8     9.1 ± 0.2`,
+    );
+  });
+
+  it('refuses a column that the rows do not have', () => {
+    assert.throws(() => table([{ a: 1 }], { columns: ['b'] }), /Column of a table: got b; expected one of a/);
+    assert.throws(() => table([{ a: 1 }], { paper: { a: 'theirs' } }), /got theirs/);
+    assert.throws(() => table([{ a: 1, theirs: 2 }], { paper: { b: 'theirs' } }), /got b/);
   });
 });
+
+/** What `run` prints. */
+function printed(run: () => void): string {
+  const lines: string[] = [];
+  const { log } = console;
+  console.log = (line: string) => lines.push(line);
+  try {
+    run();
+  } finally {
+    console.log = log;
+  }
+  return lines.join('\n');
+}
