@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { batchPixels, type Dataset } from '../data/dataset';
-import { type CausalArDraws, causalArLoss, drawCausalAr, initCausalAr } from '../models/causal-ar';
-import { type CdmDraws, cdmLoss, drawCdm, initCdm } from '../models/cdm';
+import { type CausalArConfig, type CausalArDraws, causalArLoss, drawCausalAr, initCausalAr } from '../models/causal-ar';
+import { type CdmConfig, type CdmDraws, cdmLoss, drawCdm, initCdm } from '../models/cdm';
 import { classify } from '../models/classifier';
 import { fingerprint } from '../models/fingerprint';
-import { drawMar, initMar, type MarDraws, marLoss } from '../models/mar';
+import { drawMar, initMar, type MarConfig, type MarDraws, marLoss, tokenCount } from '../models/mar';
 import type { Parameters } from '../models/parameters';
+import { startFromPositions } from '../models/position-embedding';
 import { decode, encode, type VaeConfig } from '../models/vae';
 import { backendInUse } from '../runtime/backend';
 import { foldIn, key } from '../runtime/random';
@@ -182,7 +183,7 @@ export function tokenModel(name: 'mar' | 'ar' | 'cdm', profile: TrainingProfile,
     return {
       name,
       config,
-      initial: (source) => initMar(config, source),
+      initial: (source) => startFromPositions(initMar(config, source), sideOf(config)),
       loss: (parameters, batch) => {
         const all = given<MarDraws>(batch);
         return marLoss(parameters, config, all, all);
@@ -195,7 +196,7 @@ export function tokenModel(name: 'mar' | 'ar' | 'cdm', profile: TrainingProfile,
     return {
       name,
       config,
-      initial: (source) => initCausalAr(config, source),
+      initial: (source) => startFromPositions(initCausalAr(config, source), sideOf(config)),
       loss: (parameters, batch) => {
         const all = given<CausalArDraws>(batch);
         return causalArLoss(parameters, config, all, all);
@@ -207,7 +208,7 @@ export function tokenModel(name: 'mar' | 'ar' | 'cdm', profile: TrainingProfile,
   return {
     name,
     config,
-    initial: (source) => initCdm(config, source),
+    initial: (source) => startFromPositions(initCdm(config, source), sideOf(config)),
     loss: (parameters, batch) => {
       const all = given<CdmDraws>(batch);
       return cdmLoss(parameters, config, all, all);
@@ -215,6 +216,8 @@ export function tokenModel(name: 'mar' | 'ar' | 'cdm', profile: TrainingProfile,
     draw: (count, source) => tensorsOf(drawCdm(config, count, source)),
   };
 }
+
+const sideOf = (config: MarConfig | CausalArConfig | CdmConfig) => Math.sqrt(tokenCount(config));
 
 /** The tensors among a model's draws (dropout is undefined where its rates are 0). */
 function tensorsOf(draws: object): Batch {

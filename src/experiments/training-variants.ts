@@ -43,8 +43,8 @@ export function variantFolder({ seed, size, resolution, fineTune }: Variant, roo
 }
 
 /**
- * A training profile with the token models of a variant. Every variant sees as many images as the profile says; autoencoder and
- * classifier are those of the profile, whatever the variant.
+ * A training profile with the token models of a variant. Every size sees as many images as the profile says, twice the resolution half
+ * as many (of four times as many tokens); autoencoder and classifier are those of the profile, whatever the variant.
  * @throws InvalidInputError for a combination that has no preset.
  */
 export function variantProfile(
@@ -63,8 +63,17 @@ export function variantProfile(
   return {
     ...profile,
     size: resolution,
+    budgets: resolution === 32 ? profile.budgets : halved(profile.budgets),
     mar: (classes) => marConfig({ ...presetConfig('mar', `mar-${name}`), classes }),
     ar: (classes) => causalArConfig({ ...presetConfig('ar', `ar-${name}`), classes }),
     cdm: (classes) => cdmConfig({ ...presetConfig('cdm', `cdm-${name}`), classes }),
   };
+}
+
+function halved(budgets: TrainingProfile['budgets']): TrainingProfile['budgets'] {
+  const half = Object.entries(budgets).map(([model, budget]) => {
+    const steps = Math.ceil(budget.steps / 2);
+    return [model, { ...budget, steps, warmup: Math.ceil(steps / 20) }];
+  });
+  return Object.fromEntries(half) as TrainingProfile['budgets'];
 }
