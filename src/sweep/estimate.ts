@@ -34,7 +34,6 @@ export function estimateSweep(plan: Plan, store: RowStore, processes = available
   const seconds = perRow === undefined ? null : (perRow * missing.length) / busy;
   const source = times.length > 0 ? 'from the rows that are there' : 'from runs on two cores';
   const text = [
-    `base: ${JSON.stringify(plan.base)}`,
     `${experiment.name}: ${points.length} configurations, ${seeds.length} seeds: ${tasks.length} rows, ${made.length} of them there`,
     seconds === null || perRow === undefined
       ? 'time: unknown until the first row is made'
@@ -53,6 +52,15 @@ export function estimateSweep(plan: Plan, store: RowStore, processes = available
     base: plan.base,
     text,
   };
+}
+
+/** The configuration in effect that every point changes, one field a line. */
+export function baseText({ base }: Plan): string {
+  const width = Math.max(...Object.keys(base).map((name) => name.length));
+  return [
+    'base',
+    ...Object.entries(base).map(([name, value]) => `  ${name.padEnd(width)}  ${JSON.stringify(value)}`),
+  ].join('\n');
 }
 
 function mean(values: readonly number[]): number | undefined {

@@ -66,20 +66,20 @@ Exit status: 0 all rows made, 1 some failed, 130 interrupted.`,
 /** Makes the rows of a plan as the options say, writes tables and figures named `name`, and prints what came of it. */
 export async function execute(plan: Plan, name: string, options: ExecutionOptions): Promise<Row[]> {
   const { RowStore } = await import('../../sweep/store');
-  const { estimateSweep } = await import('../../sweep/estimate');
+  const { baseText, estimateSweep } = await import('../../sweep/estimate');
   const { join } = await import('node:path');
   const store = new RowStore(options.out);
   const expected = estimateSweep(plan, store, options.queue ? undefined : options.processes);
   if (options.dryRun) {
     if (options.json) console.log(JSON.stringify(expected, null, 2));
-    else console.log(expected.text);
+    else console.log(`${baseText(plan)}\n${expected.text}`);
     return [];
   }
   const say = (text: string) => console.error(text);
   say(expected.text);
   const { abortOnInterrupt } = await import('../../runtime/interrupt');
   const { signal, release } = abortOnInterrupt();
-  const settings = { ...options, signal, onProgress: showProgress(say) };
+  const settings = { ...options, signal, onProgress: showProgress(plan, say) };
   const rows = options.queue
     ? await (await import('../../sweep/queue')).runQueuedSweep(
         plan,
@@ -103,15 +103,20 @@ export async function execute(plan: Plan, name: string, options: ExecutionOption
 }
 
 /** A line at the start, at the end and every few seconds; no control characters, so that it can go to a file. */
-function showProgress(say: (text: string) => void): (progress: SweepProgress) => void {
+function showProgress(plan: Plan, say: (text: string) => void): (progress: SweepProgress) => void {
   const started = performance.now();
+  const changes = new Map(plan.points.flatMap((point) => point.keys.map((key) => [key, point.changes])));
+  const said = new Set<string | undefined>();
   let first: number | undefined;
   let last = Number.NEGATIVE_INFINITY;
   return ({ done, total, failed, row }) => {
     first ??= done;
     const now = performance.now();
-    if (row?.status === 'failed')
-      say(`  seed ${row.seed} of ${JSON.stringify(row.configuration)} failed: ${row.error}`);
+    if (row?.status === 'failed') {
+      const why = said.has(row.error) ? 'as before' : row.error;
+      say(`  seed ${row.seed} of ${JSON.stringify(changes.get(row.key) ?? {})} failed: ${why}`);
+      said.add(row.error);
+    }
     if (done < total && now - last < 5000) return;
     last = now;
     const made = done - first;
