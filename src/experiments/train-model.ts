@@ -166,9 +166,15 @@ async function planOf(
   if (fineTune) {
     const start = loadTrainedModel(model, fineTune.from);
     const plan = fineTunePlan(model, start.config, fineTune.kind, latents, start.parameters, { batch, key: source });
-    const from = { start: fingerprint(start.parameters), ...madeWith };
-    tf.dispose([...start.parameters.values()]);
-    return { ...plan, madeWith: from, finish: async () => ({ config: start.config }) };
+    return {
+      ...plan,
+      dispose() {
+        plan.dispose();
+        tf.dispose([...start.parameters.values()]);
+      },
+      madeWith: { start: fingerprint(start.parameters), ...madeWith },
+      finish: async () => ({ config: start.config }),
+    };
   }
   const task = tokenTask(latents, tokenModel(model, profile, classes), batch, source);
   return { task, madeWith, finish: async () => ({ config: profile[model](classes) }) };
