@@ -3,7 +3,7 @@ export const PURPOSES: readonly (readonly [purpose: string, verbs: readonly stri
   ['See whether it holds', ['claims', 'parity', 'reproduce', 'explore']],
   ['Work in notebooks', ['lab', 'notebooks']],
   ['Train, sample, measure', ['train', 'sample', 'evaluate']],
-  ['Vary and scale out', ['ablate', 'sweep', 'worker']],
+  ['Vary and scale out', ['study', 'ablate', 'sweep', 'worker']],
   ['Look into and move weights', ['inspect', 'convert', 'export']],
   ['Look after the machine', ['doctor', 'help']],
 ];

@@ -52,7 +52,8 @@ export interface StudyDifference extends PairedDifference {
 }
 
 /**
- * The paired difference `method - baseline`: same trainings where both are of one model, same sampling seeds, the same noise.
+ * The paired difference `method - baseline` over the runs that both have: same trainings where both are of one model, same
+ * sampling seeds, the same noise.
  * @throws InvalidInputError when the two do not share at least two units.
  */
 export function difference(
@@ -61,7 +62,14 @@ export function difference(
   method: string,
   measure: Measure,
 ): StudyDifference {
-  const [a, b] = [valuesByUnit(rows, baseline, measure), valuesByUnit(rows, method, measure)];
+  const runs = (name: string) =>
+    new Set(rows.filter((row) => row.method === name).map(({ trainingSeed, seed }) => `${trainingSeed} ${seed}`));
+  const [ofBaseline, ofMethod] = [runs(baseline), runs(method)];
+  const both = rows.filter(({ trainingSeed, seed }) => {
+    const run = `${trainingSeed} ${seed}`;
+    return ofBaseline.has(run) && ofMethod.has(run);
+  });
+  const [a, b] = [valuesByUnit(both, baseline, measure), valuesByUnit(both, method, measure)];
   const shared = [...a.keys()].filter((unit) => b.has(unit));
   if (shared.length < 2) {
     throw new InvalidInputError(`Difference of ${method} and ${baseline}`, {
