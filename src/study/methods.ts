@@ -82,3 +82,8 @@ export const FINE_TUNED_METHODS: readonly Method[] = TUNED.flatMap((fineTune): M
     baseline: `AR ${fineTune}`,
   },
 ]);
+
+/** What a method is compared with: the same model without refinement and rival, unless it says otherwise. */
+export function baselineOf({ name, options, baseline }: Method): string {
+  return baseline ?? options.model ?? name;
+}

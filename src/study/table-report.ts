@@ -1,0 +1,194 @@
+import type { SummaryRow } from '../notebook/record';
+import { type Figure, figure, PALETTE } from '../plots/figure';
+import type { Method } from './methods';
+import { baselineOf } from './methods';
+import {
+  difference,
+  lowerIsBetter,
+  type Measure,
+  measured,
+  methodsOf,
+  type StudyRow,
+  samplingError,
+  unitOf,
+  valuesByUnit,
+} from './rows';
+
+/** The published numbers (ImageNet 256 x 256, FID-50K; PAPER: Table 1). */
+export const PAPER_TABLE_1: Record<string, { fid: number; inceptionScore: number }> = {
+  CDM: { fid: 3.26, inceptionScore: 259.6 },
+  AR: { fid: 2.02, inceptionScore: 282.6 },
+  'AR + OT': { fid: 1.52, inceptionScore: 317.6 },
+  MAR: { fid: 1.55, inceptionScore: 303.7 },
+  'MAR + OT': { fid: 1.31, inceptionScore: 324.2 },
+};
+
+/** Measures of a table with the decimals that their errors allow. */
+const COLUMNS: readonly [Measure, number][] = [
+  ['fid', 1],
+  ['inceptionScore', 2],
+  ['precision', 3],
+  ['recall', 3],
+  ['classAccuracy', 3],
+  ['conditionError', 3],
+  ['spread', 2],
+  ['bufferDistance', 2],
+  ['nearCopies', 3],
+  ['secondsPerImage', 4],
+  ['megaflopsPerImage', 0],
+];
+
+/** A row of a table as it is shown and written. */
+export type TableRow = Record<string, string | number | null>;
+
+/** One row per method: mean and standard error over trainings (or sampling seeds, where there is one training) of every measure. */
+export function tableRows(rows: readonly StudyRow[], paper = PAPER_TABLE_1): TableRow[] {
+  return methodsOf(rows).map((method) => {
+    const own = rows.filter((row) => row.method === method);
+    const cells = COLUMNS.map(([measure, digits]): [string, string | number | null] => {
+      const found = measured(rows, method, measure);
+      return [measure, found ? `${found.mean.toFixed(digits)} ± ${found.standardError.toFixed(digits)}` : null];
+    });
+    const trainings = new Set(own.map(({ trainingSeed }) => trainingSeed)).size;
+    return {
+      method,
+      ...Object.fromEntries(cells),
+      paperFid: paper[method]?.fid ?? null,
+      paperIs: paper[method]?.inceptionScore ?? null,
+      trainings,
+      runs: own.length,
+      fidSamplingError: Number(samplingError(rows, method, 'fid').toFixed(2)),
+    };
+  });
+}
+
+/** One row per method against its baseline: paired differences with 95 % intervals, and the verdict on the FID. */
+export function differenceRows(rows: readonly StudyRow[], methods: readonly Method[]): TableRow[] {
+  return methods.flatMap((method) => {
+    const baseline = baselineOf(method);
+    if (baseline === method.name) return [];
+    const { mean, low, high, pValue, count, unit } = difference(rows, baseline, method.name, 'fid');
+    const of = (measure: Measure) => difference(rows, baseline, method.name, measure);
+    const [recall, accuracy] = [of('recall'), of('classAccuracy')];
+    return [
+      {
+        method: method.name,
+        baseline,
+        fid: round(mean, 2),
+        low: round(low, 2),
+        high: round(high, 2),
+        relative: `${Math.round((100 * mean) / meanOf(rows, baseline))} %`,
+        pValue: round(pValue, 4),
+        verdict: lowerIsBetter({ low, high }),
+        recall: round(recall.mean, 3),
+        classAccuracy: round(accuracy.mean, 3),
+        over: `${count} ${unit}`,
+      },
+    ];
+  });
+}
+
+const round = (value: number, digits: number) => Number(value.toFixed(digits));
+
+function meanOf(rows: readonly StudyRow[], method: string): number {
+  const values = [...valuesByUnit(rows, method, 'fid').values()];
+  return values.reduce((sum, x) => sum + x, 0) / values.length;
+}
+
+/** FID differences with their intervals, best first. */
+export function differenceFigure(differences: readonly TableRow[], title: string): Figure {
+  const sorted = [...differences].sort((a, b) => Number(b.fid) - Number(a.fid));
+  return figure(
+    [
+      {
+        type: 'scatter',
+        mode: 'markers',
+        x: sorted.map(({ fid }) => Number(fid)),
+        y: sorted.map(({ method, baseline }) => `${method} − ${baseline}`),
+        error_x: {
+          type: 'data',
+          symmetric: false,
+          array: sorted.map(({ fid, high }) => Number(high) - Number(fid)),
+          arrayminus: sorted.map(({ fid, low }) => Number(fid) - Number(low)),
+          thickness: 1.5,
+        },
+        marker: {
+          size: 9,
+          color: sorted.map(({ verdict }) =>
+            verdict === 'holds' ? PALETTE[2] : verdict === 'fails' ? PALETTE[1] : '#888',
+          ),
+        },
+      },
+    ],
+    {
+      title,
+      x: 'FID difference, left is better (95 % interval)',
+      y: '',
+      height: 130 + 24 * sorted.length,
+      layout: {
+        margin: { l: 330, r: 25, t: 55, b: 60 },
+        shapes: [{ type: 'line', x0: 0, x1: 0, y0: 0, y1: 1, yref: 'paper' }],
+      },
+    },
+  );
+}
+
+/** The FID of methods with their errors. */
+export function fidFigure(rows: readonly StudyRow[], title: string): Figure {
+  const found = methodsOf(rows).flatMap((method) => {
+    const value = measured(rows, method, 'fid');
+    return value ? [{ method, ...value }] : [];
+  });
+  return figure(
+    [
+      {
+        type: 'bar',
+        x: found.map(({ method }) => method),
+        y: found.map(({ mean }) => mean),
+        error_y: { type: 'data', array: found.map(({ standardError }) => standardError), thickness: 1.5 },
+        marker: { color: found.map((_, i) => PALETTE[i % 7]) },
+      },
+    ],
+    {
+      title,
+      x: '',
+      y: 'FID of small-classifier features',
+      width: 820,
+      layout: { margin: { l: 70, r: 40, t: 55, b: 140 } },
+    },
+  );
+}
+
+/** A claim "method is better than baseline" as a line of the summary. */
+export function claimRow(
+  rows: readonly StudyRow[],
+  claim: { text: string; baseline: string; method: string; paper: string },
+): SummaryRow {
+  const { mean, standardError, low, high, count, unit } = difference(rows, claim.baseline, claim.method, 'fid');
+  const share = Math.round((100 * mean) / meanOf(rows, claim.baseline));
+  return {
+    claim: claim.text,
+    ours: `FID ${mean > 0 ? '+' : ''}${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}] (${share} %)`,
+    error: `± ${standardError.toFixed(1)} (${count} ${unit})`,
+    paper: claim.paper,
+    verdict: lowerIsBetter({ low, high }),
+    note: `analogue: procedural images, small-classifier features; error over ${unitOf(rows)}`,
+  };
+}
+
+/** What was found, in words, what does not replicate first. */
+export function verdictText(summary: readonly SummaryRow[]): string {
+  const order = ['fails', 'undecided', 'holds'];
+  const words: Record<string, string> = {
+    holds: '**holds**',
+    fails: '**does not replicate**',
+    undecided: 'is **undecided**',
+  };
+  return [...summary]
+    .sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
+    .map(
+      ({ claim, verdict, ours, error }) =>
+        `- ${claim}: ${words[verdict] ?? verdict} at this scale (${ours}, ${error}).`,
+    )
+    .join('\n');
+}

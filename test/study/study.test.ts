@@ -1,0 +1,104 @@
+import { strict as assert } from 'node:assert';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildProgram } from '../../src/cli/main';
+import type { MeasuredRun } from '../../src/experiments/measured-run';
+import { runConfiguration } from '../../src/experiments/run-configuration';
+import { trainingProfile } from '../../src/experiments/training-profiles';
+import { variantFolder, variantProfile, variantSchema } from '../../src/experiments/training-variants';
+import { baselineOf } from '../../src/study/methods';
+import { readResults, saveResults } from '../../src/study/results';
+import { planTable, STUDY_SIZES, studyRows, TABLES } from '../../src/study/study';
+import { missingModels, REPORTED_SEEDS, TRAININGS, trainingArguments } from '../../src/study/trainings';
+import { RowStore } from '../../src/sweep/store';
+
+describe('study', () => {
+  it('every method is a run that is valid, and is compared with a method that the study makes', () => {
+    const all = TABLES.flatMap(({ methods }) => methods);
+    const names = new Set([...all.map(({ name }) => name), 'AR', 'MAR', 'CDM']);
+    for (const method of all) {
+      assert.doesNotThrow(() => runConfiguration(method.options), method.name);
+      assert.ok(names.has(baselineOf(method)), `${method.name} against ${baselineOf(method)}`);
+    }
+    assert.equal(new Set(all.map(({ name }) => name)).size, all.length, 'names are unique');
+  });
+
+  it('every training that a table samples from is among the trainings', () => {
+    const there = TRAININGS.flatMap(({ models, variant }) =>
+      models.map((model) => `${model} ${variantFolder(variant)}`),
+    );
+    for (const table of TABLES) {
+      for (const { plan } of [planTable(table, STUDY_SIZES.full)]) {
+        for (const { configuration } of plan.tasks) {
+          const { model, training } = runConfiguration(configuration);
+          assert.ok(there.includes(`${model.toLowerCase()} ${variantFolder(training)}`), JSON.stringify(training));
+        }
+      }
+    }
+  });
+
+  it('no table reports the training on which things were chosen, but for sizes, which have one training', () => {
+    const table1 = planTable(TABLES[0], STUDY_SIZES.full);
+    assert.deepEqual([...new Set(table1.cells.map(({ trainingSeed }) => trainingSeed))], REPORTED_SEEDS);
+  });
+
+  it('arguments of a training are those that cer train takes', () => {
+    const train = buildProgram().commands.find((command) => command.name() === 'train');
+    const known = train?.options.map(({ long }) => long);
+    for (const training of TRAININGS) {
+      const given = trainingArguments(training, { profile: 'full', out: 'x' });
+      for (const option of given.filter((word) => word.startsWith('--'))) assert.ok(known?.includes(option), option);
+    }
+    const tuned = TRAININGS.find(({ variant }) => variant.fineTune === 'coupled' && variant.seed === 2);
+    const words = trainingArguments(tuned!, { profile: 'full', out: 'x' }).join(' ');
+    assert.match(words, /--out x\/coupled-seed-2 --fine-tune coupled --from x\/seed-2/);
+  });
+
+  it('variants: a folder each, the same images for every size, the profile itself for the default', () => {
+    const profile = trainingProfile('small');
+    const variant = (fields: object) => variantSchema.parse(fields);
+    assert.equal(variantProfile(profile, variant({})), profile);
+    assert.equal(variantFolder(variant({ size: 'wide', seed: 3 }), 'c'), 'c/wide-seed-3');
+    const wide = variantProfile(profile, variant({ size: 'wide' }));
+    assert.deepEqual(wide.budgets, profile.budgets);
+    assert.equal(wide.mar(10).encoderWidth, 128);
+    assert.equal(variantProfile(profile, variant({ resolution: 64 })).ar(10).imageSize, 64);
+    assert.throws(() => variantProfile(profile, variant({ size: 'wide', resolution: 64 })), /no preset|one of the two/);
+  });
+
+  it('missing models are those without a file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const training = { models: ['mar', 'ar'] as const, variant: variantSchema.parse({}) };
+    writeFileSync(join(folder, 'ar.safetensors'), '');
+    assert.deepEqual(missingModels({ ...training, models: [...training.models] }, folder), ['mar']);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('rows of a table come from the store, and tables are written and read back', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const table = { name: 'pair', methods: TABLES[0].methods.slice(0, 2) };
+    const planned = planTable(table, { trainingSeeds: [1, 2], seeds: [0, 1], images: 100 });
+    assert.equal(planned.plan.tasks.length, 8);
+    const store = new RowStore(folder);
+    assert.deepEqual(studyRows(planned, store), []);
+    planned.plan.tasks.forEach((task, i) => {
+      const values = { fid: i + 1 / 3, conditionError: null } as unknown as MeasuredRun;
+      store.write({ ...task, status: 'done', values: values as never, seconds: 1 });
+    });
+    const rows = studyRows(planned, store);
+    assert.deepEqual(
+      rows.map(({ method, trainingSeed, seed }) => `${method} ${trainingSeed} ${seed}`),
+      ['CDM 1 0', 'CDM 1 1', 'CDM 2 0', 'CDM 2 1', 'AR 1 0', 'AR 1 1', 'AR 2 0', 'AR 2 1'],
+    );
+    const path = saveResults('pair', rows, { command: 'cer study', processor: 'x' }, folder);
+    assert.equal(readFileSync(path, 'utf8').trim().split('\n').length, 8 + 2, 'a row a line');
+    const read = readResults('pair', folder);
+    assert.equal(read.rows[1].values.fid, 1.33333);
+    assert.equal(read.rows.length, 8);
+    assert.throws(() => readResults('other', folder), { name: 'MissingDependencyError' });
+    writeFileSync(path, '{}');
+    assert.throws(() => readResults('pair', folder), { name: 'FileFormatError' });
+    rmSync(folder, { recursive: true });
+  });
+});
