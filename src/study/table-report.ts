@@ -192,3 +192,29 @@ export function verdictText(summary: readonly SummaryRow[]): string {
     )
     .join('\n');
 }
+
+/** Optimal transport against its rivals in words, where it is not better first. */
+export function rivalText(headToHead: readonly TableRow[]): string {
+  const words: Record<string, string> = {
+    holds: 'better than',
+    fails: '**worse** than',
+    undecided: '**not told apart** from',
+  };
+  const order = ['fails', 'undecided', 'holds'];
+  const lines = [...headToHead]
+    .sort((a, b) => order.indexOf(String(a.verdict)) - order.indexOf(String(b.verdict)))
+    .map(
+      ({ method, baseline, verdict, fid, low, high }) =>
+        `- ${method} is ${words[String(verdict)]} ${String(baseline)} (FID ${fid} [${low}, ${high}]).`,
+    );
+  return `Against the rivals:\n\n${lines.join('\n')}`;
+}
+
+/** The controls in words: what each does to the FID and to the class accuracy. */
+export function controlText(differences: readonly TableRow[]): string {
+  const lines = differences.map(
+    ({ method, fid, low, high, verdict, classAccuracy }) =>
+      `- ${method}: FID ${fid} [${low}, ${high}], ${verdict}; class accuracy ${Number(classAccuracy) > 0 ? '+' : ''}${classAccuracy}.`,
+  );
+  return `The controls, against the unrefined model:\n\n${lines.join('\n')}`;
+}
