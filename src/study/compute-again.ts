@@ -2,7 +2,7 @@ import type { RunMaker } from '../experiments/measured-run';
 import { runConfiguration } from '../experiments/run-configuration';
 import { InvalidInputError } from '../runtime/errors';
 import { PAPER_METHODS } from './methods';
-import type { StudyRow } from './rows';
+import type { Results } from './results';
 
 export interface ComputeAgainOptions {
   trainingSeed: number;
@@ -25,15 +25,14 @@ export interface Again {
 
 /**
  * Makes rows of Table 1 again under one training and sampling seed.
- * @param shippedImages images of the shipped rows: with another number the FID is another
+ * @param shipped rows to compare with; with another number of images the FID is another, and nothing is compared
  * @throws InvalidInputError for a method that is not in Table 1.
  */
 export async function computeAgain(
   maker: RunMaker,
   methods: readonly string[],
-  shipped: readonly StudyRow[],
+  shipped: Pick<Results, 'rows' | 'images'>,
   { trainingSeed, seed, images, checkpoints, onProgress }: ComputeAgainOptions,
-  shippedImages = 500,
 ): Promise<Again[]> {
   const rows: Again[] = [];
   for (const method of methods) {
@@ -48,10 +47,10 @@ export async function computeAgain(
     }
     const given = { ...options, images, training: { ...options.training, seed: trainingSeed }, checkpoints };
     const { fid } = await maker.run(runConfiguration(JSON.parse(JSON.stringify(given))), seed);
-    const row = shipped.find(
+    const row = shipped.rows.find(
       (each) => each.method === method && each.trainingSeed === trainingSeed && each.seed === seed,
     );
-    const before = row && images === shippedImages ? row.values.fid : null;
+    const before = row && images === shipped.images ? row.values.fid : null;
     rows.push({
       ...{ method, trainingSeed, seed, images, shipped: before, now: fid },
       difference: before === null ? null : Number((fid - before).toPrecision(2)),

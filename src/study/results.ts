@@ -15,6 +15,8 @@ export interface Results {
   commit: string;
   date: string;
   processor: string;
+  /** Images of a row. */
+  images: number;
   rows: StudyRow[];
 }
 
@@ -22,7 +24,7 @@ export interface Results {
 export function saveResults(
   name: string,
   rows: readonly StudyRow[],
-  how: Pick<Results, 'command' | 'processor'>,
+  how: Pick<Results, 'command' | 'processor' | 'images'>,
   folder = RESULTS,
 ): string {
   const path = join(folder, `${name}.json`);

@@ -58,7 +58,7 @@ export async function runStudy(options: StudyOptions): Promise<string[]> {
     if (failed) throw rowFailed(table, failed);
     if (made.length < total) break; // interrupted
     const processor = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`;
-    written.push(saveResults(table.name, studyRows(planned, rows), { command, processor }, results));
+    written.push(saveResults(table.name, studyRows(planned, rows), { command, processor, images: size.images }, results));
     onText?.(`  written: ${join(results, `${table.name}.json`)}`);
   }
   return written;

@@ -91,7 +91,7 @@ describe('study', () => {
       rows.map(({ method, trainingSeed, seed }) => `${method} ${trainingSeed} ${seed}`),
       ['CDM 1 0', 'CDM 1 1', 'CDM 2 0', 'CDM 2 1', 'AR 1 0', 'AR 1 1', 'AR 2 0', 'AR 2 1'],
     );
-    const path = saveResults('pair', rows, { command: 'cer study', processor: 'x' }, folder);
+    const path = saveResults('pair', rows, { command: 'cer study', processor: 'x', images: 100 }, folder);
     assert.equal(readFileSync(path, 'utf8').trim().split('\n').length, 8 + 2, 'a row a line');
     const read = readResults('pair', folder);
     assert.equal(read.rows[1].values.fid, 1.33333);
