@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { InvalidInputError } from '../runtime/errors';
 import { fileSource } from './byte-source';
-import { readSafetensors, writeSafetensors } from './safetensors';
+import { readSafetensors, startsAsSafetensors, writeSafetensors } from './safetensors';
 import { readElements, type StoredTensor, storedTensor, type TensorRecord, toFloat32, toInt32 } from './tensor-record';
 import { readTorchCheckpoint, stateDict, stateDicts } from './torch-checkpoint';
 import { writeTorchCheckpoint } from './torch-writer';
@@ -15,6 +15,7 @@ export interface LoadOptions {
 /** Opens the weights in a .safetensors or .pth file (told apart by their first bytes) without reading them yet. */
 export function openWeights(path: string, { key }: LoadOptions = {}): Map<string, StoredTensor> {
   const source = fileSource(path);
+  if (startsAsSafetensors(source)) return readSafetensors(source).tensors;
   const start = source.read(0, Math.min(2, source.size));
   const isZip = start[0] === 0x50 && start[1] === 0x4b;
   if (!isZip && !/\.(pth?|ckpt)$/.test(path)) return readSafetensors(source).tensors;

@@ -59,6 +59,17 @@ export function readSafetensors(from: string | ByteSource): SafetensorsFile {
 }
 
 /**
+ * Whether a file starts as this format: a header length that fits in the file, then `{`. To be asked before other formats are told by
+ * their first bytes: a length may begin with any byte, also with those of a zip archive or a pickle.
+ */
+export function startsAsSafetensors(source: ByteSource): boolean {
+  if (source.size < 9) return false;
+  const start = source.read(0, 9);
+  const declared = new DataView(start.buffer).getBigUint64(0, true);
+  return start[8] === 0x7b && declared <= BigInt(source.size - 8);
+}
+
+/**
  * Writes a safetensors file, atomically, in the order given; tensors that come from a file are streamed one by one.
  * @throws InvalidInputError when a shape and its elements disagree or a name is reserved.
  */

@@ -1,6 +1,6 @@
 import { type ByteSource, fileSource } from './byte-source';
 import { readNpy, readNpz } from './npz';
-import { readSafetensors } from './safetensors';
+import { readSafetensors, startsAsSafetensors } from './safetensors';
 import type { StoredTensor } from './tensor-record';
 import { type CheckpointValue, isTensor, readTorchCheckpoint, stateDicts } from './torch-checkpoint';
 import { readZip } from './zip-reader';
@@ -24,12 +24,17 @@ export interface WeightFile {
 export function openWeightFile(path: string): WeightFile {
   const source = fileSource(path);
   const { size: bytes } = source;
+  if (startsAsSafetensors(source)) return safetensorsFile(source);
   const start = String.fromCharCode(...source.read(0, Math.min(6, bytes)));
   if (start.startsWith('PK')) return isNpz(source) ? single('npz', bytes, readNpz(source)) : torchFile(source);
   if (start === '\x93NUMPY') return single('npy', bytes, new Map([['array', readNpy(source)]]));
   if (start.startsWith('\x80') || /\.(pth?|ckpt)$/.test(path)) return torchFile(source);
+  return safetensorsFile(source); // says what is wrong
+}
+
+function safetensorsFile(source: ByteSource): WeightFile {
   const { tensors, metadata } = readSafetensors(source);
-  return single('safetensors', bytes, tensors, metadata);
+  return single('safetensors', source.size, tensors, metadata);
 }
 
 function single(
