@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import sharp from 'sharp';
 import * as verb from '../../src/cli/verbs/sample';
+import { loadImageFolder } from '../../src/data/image-folder';
 import { readNpz } from '../../src/io/npz';
 import { saveParameters } from '../../src/io/parameters';
 import { causalArConfig, initCausalAr } from '../../src/models/causal-ar';
@@ -93,11 +94,37 @@ describe('cli/sample', () => {
       const said = await runVerb(verb, 'sample', ...args, '--count', '3', '--batch', '2', '--cfg', '1.5', '--out', out);
       assert.match(said, /configuration in the file; every weight is there/);
       const { width, height, format } = await sharp(readFileSync(out)).metadata();
-      // two columns and two rows of 16 pixels with a gap of 2
-      assert.deepEqual([width, height, format], [34, 34, 'png']);
+      // two columns and two rows of 16 pixels with a gap of 2, all of it six times as large
+      assert.deepEqual([width, height, format], [6 * 34, 6 * 34, 'png']);
       assert.equal(tf.memory().numTensors, before);
     });
   }
+
+  it('writes a folder with a file per image, sorted by class, as evaluation and training read them', async () => {
+    const out = path('folder');
+    const args = ['--weights', path('ar.safetensors'), '--vae', path('vae.safetensors'), '--count', '4', '--out', out];
+    await runVerb(verb, 'sample', ...args, '--class', '0,2', '--batch', '3');
+    const { dataset } = await loadImageFolder(out, { size: 16 });
+    assert.deepEqual(
+      [dataset.classNames, [...dataset.labels]],
+      [
+        ['class-0', 'class-2'],
+        [0, 0, 1, 1],
+      ],
+    );
+    const grid = path('same.png');
+    await runVerb(verb, 'sample', ...args.slice(0, -1), grid, '--class', '0,2', '--batch', '3');
+    const first = await sharp(readFileSync(join(out, 'class-0', '00000.png')))
+      .raw()
+      .toBuffer();
+    const corner = { left: 0, top: 0, width: 16 * 6, height: 16 * 6 };
+    const shown = await sharp(readFileSync(grid))
+      .extract(corner)
+      .resize(16, 16, { kernel: 'nearest' })
+      .raw()
+      .toBuffer();
+    assert.deepEqual([...shown], [...first]);
+  });
 
   it('a dry run checks everything and writes nothing', async () => {
     const out = path('never.npz');
@@ -119,7 +146,7 @@ describe('cli/sample', () => {
 
   const wrong: [what: string, args: string[], message: RegExp][] = [
     ['a PNG without an autoencoder', ['--out', 'x.png'], /--vae/],
-    ['another ending', ['--out', 'x.jpg'], /\.png or \.npz/],
+    ['another ending', ['--out', 'x.jpg'], /\.png or \.npz, or a folder/],
     ['a class that there is not', ['--out', 'x.npz', '--class', '10'], /from 0 to 9/],
     ['guidance without a class', ['--out', 'x.npz', '--cfg', '2'], /--class/],
     ['more steps than tokens', ['--out', 'x.npz', '--steps', '65'], /from 1 to 64/],

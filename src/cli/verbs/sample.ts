@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { GenerateOptions } from '../../models/generate';
 import type { OpenModel } from '../../models/presets-load';
-import { InvalidInputError, NumericalError } from '../../runtime/errors';
+import { InvalidInputError } from '../../runtime/errors';
 
 interface SampleOptions {
   weights: string;
@@ -38,7 +38,7 @@ export function register(program: Command): void {
     .option('--count <n>', 'number of images', '4')
     .option('--batch <n>', 'images generated together', '8')
     .option('--seed <n>', 'the same seed and batch give the same images', '0')
-    .option('--out <file>', 'a .png grid, or a .npz of scaled latents', 'samples.png')
+    .option('--out <file>', 'a .png grid, a folder for one .png an image, or a .npz of scaled latents', 'samples.png')
     .option('--cfg <scale>', 'classifier-free guidance, 1 = none', '1')
     .option('--cfg-schedule <kind>', 'linear or constant', 'linear')
     .option('--steps <n>', 'generation steps of MAR (default 64, or one per token)')
@@ -54,7 +54,8 @@ Missing and unexpected weights are all named at once, with a suggestion.
 
 Example:
   cer sample --weights data/checkpoints/mar.safetensors --vae data/checkpoints/vae.safetensors --class 0,1,2 --count 9
-  cer sample --weights mar-b.safetensors --preset mar-b --vae kl16.safetensors --class 207 --cfg 2.9 --out dog.png`,
+  cer sample --weights mar-b.safetensors --preset mar-b --vae kl16.safetensors --class 207 --cfg 2.9 --out dog.png
+  cer sample --weights runs/mine/mar.safetensors --vae runs/mine/vae.safetensors --class 0,1 --count 200 --out samples`,
     )
     .action(async (options: SampleOptions) => {
       const { openModel } = await import('../../models/presets-load');
@@ -93,9 +94,12 @@ async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenMode
   if (channels !== spec.config.latentChannels) {
     throw refusal('--vae', `${channels} latent channels`, `${spec.config.latentChannels}, as the generator makes`);
   }
-  const wantsLatents = options.out.endsWith('.npz');
-  if (!wantsLatents && !options.out.endsWith('.png')) throw refusal('--out', options.out, 'a name in .png or .npz');
-  if (!wantsLatents && !vae) throw refusal('--out', 'a .png without --vae', 'an autoencoder to decode with, or a .npz');
+  const { samplesForm } = await import('../samples-file');
+  const form = samplesForm(options.out);
+  if (!form) throw refusal('--out', options.out, 'a name in .png or .npz, or a folder');
+  if (form !== 'latents' && !vae) {
+    throw refusal('--out', `${options.out} without --vae`, 'an autoencoder to decode with, or a .npz');
+  }
   if (!['linear', 'constant'].includes(options.cfgSchedule)) {
     throw refusal('--cfg-schedule', options.cfgSchedule, 'linear or constant');
   }
@@ -199,32 +203,8 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: O
     progress.show(`${made} of ${plan.labels.length} samples`, made === plan.labels.length);
   }
   tf.dispose([...weights.values(), ...(decoder?.values() ?? [])]);
-  await writeResult(options.out, chunks, shape);
-}
-
-async function writeResult(path: string, chunks: Float32Array[], shape: number[]): Promise<void> {
-  const values = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  if (chunks.some((chunk) => chunk.some((value) => !Number.isFinite(value)))) {
-    throw new NumericalError('Samples', {
-      given: 'values that are not finite',
-      expected: 'finite latents or pixels',
-      remedy: 'The weights may be untrained or of another model; try more --diffusion-steps or a smaller --cfg.',
-    });
-  }
-  for (const chunk of chunks) {
-    values.set(chunk, at);
-    at += chunk.length;
-  }
-  if (path.endsWith('.npz')) {
-    const { writeNpz } = await import('../../io/npz');
-    const count = values.length / shape.reduce((product, side) => product * side, 1);
-    writeNpz(path, [['latents', { dtype: 'F32', shape: [count, ...shape], data: values }]]);
-  } else {
-    const { writeImageGrid } = await import('../../data/image-grid');
-    const pixels = Uint8Array.from(values, (x) => Math.round(255 * Math.min(1, Math.max(0, (x + 1) / 2))));
-    await writeImageGrid(path, pixels, { size: shape[0] });
-  }
+  const { writeSamples } = await import('../samples-file');
+  await writeSamples(options.out, { chunks, shape, labels: plan.labels });
 }
 
 /** `N`, `ddimN` (see `spaceTimesteps`), or `N..M` for fewer steps as more tokens are known. */

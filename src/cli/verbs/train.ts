@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { TrainedModelName, TrainingProfile } from '../../experiments/training-profiles';
 import type { FineTune, Variant } from '../../experiments/training-variants';
@@ -117,10 +118,20 @@ async function run(options: TrainArguments): Promise<void> {
     for (const row of rows)
       say(
         Object.entries(row)
-          .map(([name, value]) => `${name} ${value}`)
+          .map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`)
           .join('  '),
       );
+  if (!options.json && rows.every((row) => row.finished)) say(whatNext(options, models));
   if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
+}
+
+/** How to go on: with samples of what was trained. */
+function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[]): string {
+  const generator = models.find((model) => ['mar', 'ar', 'cdm'].includes(model));
+  if (!generator)
+    return `Go on with a generator: cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
+  const files = `--weights ${join(out, `${generator}.safetensors`)} --vae ${join(vae, 'vae.safetensors')}`;
+  return `Look at samples: cer sample ${files} --class 0,1 --count 16 --out ${join(out, 'samples.png')}`;
 }
 
 const variantOf = ({ size, resolution }: TrainArguments) => ({ size, resolution: Number(resolution) as 32 | 64 });
