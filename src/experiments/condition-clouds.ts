@@ -1,8 +1,8 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { type Figure, PALETTE } from '../plots/figure';
+import { type Figure, figure, PALETTE } from '../plots/figure';
 import { arrows, dots, plane } from '../plots/plane';
 import { groupOf, targetsOf } from '../refinement/ideal-conditions';
-import { optimalTransportRefiner } from '../refinement/optimal-transport';
+import { type OptimalTransportOptions, optimalTransportRefiner } from '../refinement/optimal-transport';
 import { type Observation, type Refined, rowMean } from '../refinement/refiner';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
@@ -16,6 +16,10 @@ export interface ConditionCloud {
   before: Float64Array;
   after: Float64Array;
   ideal: Float64Array;
+  /** The conditions after each iteration, `before` first. */
+  path: Float64Array[];
+  /** The coupling of the first iteration `[rows, buffered]`, its mass one. */
+  plan: { rows: number; buffered: number; values: Float64Array };
   /** Share of the ideal law's variance on the two directions. */
   share: number;
   summary: Record<string, string | number>;
@@ -25,7 +29,7 @@ export interface ConditionCloud {
 export async function oneGroup(
   model: ImageModel,
   { ideal }: IdealLaw,
-  { perClass, group, epsilon }: { perClass: number; group: string; epsilon: number },
+  { perClass, group, options }: { perClass: number; group: string; options?: OptimalTransportOptions },
 ): Promise<ConditionCloud> {
   const targets = targetsOf(ideal, group);
   if (!targets) {
@@ -53,16 +57,22 @@ export async function oneGroup(
   latents.dispose();
   const conditions = Float32Array.from(own);
   let transportCost = Number.NaN; // of the last coupling
-  const observe = ({ coupling }: Observation) => {
+  const path = [conditions];
+  let plan = new Float64Array();
+  const observe = ({ coupling, after }: Observation) => {
     transportCost = coupling?.cost ?? transportCost;
+    if (plan.length === 0 && coupling) plan = Float64Array.from(coupling.plan);
+    path.push(after);
   };
-  const refined = optimalTransportRefiner({ epsilon })({ conditions, targets, width, observe });
+  const refined = optimalTransportRefiner(options)({ conditions, targets, width, observe });
   const { project, share } = principalPlane(targets, width);
   return {
     group: `${model.name}, ${group}`,
     before: project(conditions),
     after: project(refined.conditions),
     ideal: project(targets),
+    path: path.map(project),
+    plan: { rows: conditions.length / width, buffered: targets.length / width, values: plan },
     share,
     summary: { ...summaryOf(refined, conditions.length / width, targets.length / width), transportCost },
   };
@@ -102,6 +112,54 @@ function principalPlane(rows: Float32Array, width: number) {
     return out;
   };
   return { project, share: (values[order[0]] + values[order[1]]) / total };
+}
+
+/** The coupling as a picture: rows of the buffer along x, conditions along y, both ordered along the first principal direction. */
+export function planFigure({ group, before, ideal, plan }: ConditionCloud): Figure {
+  const order = (points: Float64Array) =>
+    Array.from({ length: points.length / 2 }, (_, i) => i).sort((a, b) => points[2 * a] - points[2 * b]);
+  const [rows, columns] = [order(before), order(ideal)];
+  const z = rows.map((i) => columns.map((j) => plan.values[i * plan.buffered + j] * plan.rows));
+  return figure(
+    [{ type: 'heatmap', z, colorscale: 'Viridis', colorbar: { title: { text: "share of a condition's mass" } } }],
+    {
+      title: `The coupling of ${group}`,
+      x: 'conditions of the ideal law, by first principal direction',
+      y: 'generated conditions, by the same',
+      width: 640,
+      height: 520,
+    },
+  );
+}
+
+/** The way of each condition through the iterations. */
+export function trajectoryFigure({ group, path, ideal, share }: ConditionCloud): Figure {
+  const reach = 1.05 * Math.max(...[...ideal, ...path.flatMap((points) => [...points])].map(Math.abs));
+  const xs: (number | null)[] = [];
+  const ys: (number | null)[] = [];
+  for (let row = 0; row < path[0].length / 2; row++) {
+    for (const points of path) {
+      xs.push(points[2 * row]);
+      ys.push(points[2 * row + 1]);
+    }
+    xs.push(null);
+    ys.push(null);
+  }
+  const line = { color: '#bbbbbb', width: 1 };
+  return plane(
+    [
+      dots('ideal law (buffer)', ideal, '#999999', 5, 0.4),
+      { type: 'scatter', mode: 'lines', x: xs, y: ys, line, name: `${path.length - 1} iterations`, hoverinfo: 'skip' },
+      dots('generated', path[0], PALETTE[0], 7, 0.9),
+      dots('refined', path[path.length - 1], PALETTE[1], 7, 0.9),
+    ],
+    {
+      title: `Trajectories of ${group}`,
+      x: `first principal direction of the ideal law (both: ${(100 * share).toFixed(0)} % of its variance)`,
+      y: 'second principal direction',
+      window: { x: [-reach, reach], y: [-reach, reach], points: 2 },
+    },
+  );
 }
 
 /** The cloud as a picture. */

@@ -30,7 +30,7 @@ export interface PlugOptions {
   inverse?: 'none' | 'ridge' | 'mlp';
   /** One map for all tokens (`global`, default), or with each group's own means (`group`), see `InverseOptions`. */
   inverseScope?: 'global' | 'group';
-  /** DDIM steps of the sampled prior; default 4. */
+  /** DDIM steps of the sampled prior, at least 2; default 4. */
   priorSteps?: number;
   /** `iteration` (default) or `step`, see `RefinementSettings`. */
   priorReuse?: 'iteration' | 'step';
@@ -66,7 +66,7 @@ const plugSchema = z.strictObject({
     .prefault({}),
   inverse: z.enum(['none', 'ridge', 'mlp']).optional(),
   inverseScope: z.enum(['global', 'group']).default('global'),
-  priorSteps: z.number().int().min(1).max(1000).default(4),
+  priorSteps: z.number().int().min(2).max(1000).default(4), // the reverse process cannot be strided in one step
   priorReuse: z.enum(['iteration', 'step']).default('iteration'),
   refinedSteps: z
     .union([

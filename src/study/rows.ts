@@ -25,14 +25,14 @@ export function unitOf(rows: readonly StudyRow[]): Unit {
   return new Set(rows.map(({ trainingSeed }) => trainingSeed)).size > 1 ? 'trainings' : 'sampling seeds';
 }
 
-/** One value per unit, by its seed; absent values (`null`) leave the unit out. */
+/** One value per unit, by its seed; absent values leave the unit out. */
 export function valuesByUnit(rows: readonly StudyRow[], method: string, measure: Measure): Map<number, number> {
   const own = rows.filter((row) => row.method === method);
   const byTraining = unitOf(own) === 'trainings';
   const groups = new Map<number, number[]>();
   for (const { trainingSeed, seed, values } of own) {
     const value = values[measure];
-    if (value === null) continue;
+    if (typeof value !== 'number') continue;
     const unit = byTraining ? trainingSeed : seed;
     groups.set(unit, [...(groups.get(unit) ?? []), value]);
   }
@@ -92,7 +92,7 @@ export function lowerIsBetter({ low, high }: { low: number; high: number }): Ver
 
 /** The mean over sampling seeds of one training has this much error from sampling alone: pooled standard error over trainings. */
 export function samplingError(rows: readonly StudyRow[], method: string, measure: Measure): number {
-  const own = rows.filter((row) => row.method === method && row.values[measure] !== null);
+  const own = rows.filter((row) => row.method === method && typeof row.values[measure] === 'number');
   const groups = [...new Set(own.map(({ trainingSeed }) => trainingSeed))].map((training) =>
     own.filter(({ trainingSeed }) => trainingSeed === training).map(({ values }) => values[measure] as number),
   );

@@ -4,6 +4,7 @@ import type { RunOptions } from '../experiments/run-configuration';
 import { InvalidInputError } from '../runtime/errors';
 import { runSweep } from '../sweep/run';
 import { RowStore } from '../sweep/store';
+import { ABLATED, saveAblation, studyAblation } from './ablation';
 import { RESULTS, saveResults } from './results';
 import { planTable, STUDY_SIZES, studyRows, TABLES, type Table } from './study';
 import { runTrainings, TRAININGS } from './trainings';
@@ -28,7 +29,7 @@ export interface StudyOptions {
 }
 
 /**
- * Trains what is missing, makes the rows that are missing, and writes the tables. Everything is resumable: what is finished is kept.
+ * Trains what is missing, makes the rows that are missing, and writes the tables and (full, all of them) the ablations. Everything is resumable: what is finished is kept.
  * @returns the paths of the tables that are complete.
  * @throws InvalidInputError for an unknown table, CerError for a training or a row that fails.
  */
@@ -58,8 +59,17 @@ export async function runStudy(options: StudyOptions): Promise<string[]> {
     if (failed) throw rowFailed(table, failed);
     if (made.length < total) break; // interrupted
     const processor = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`;
-    written.push(saveResults(table.name, studyRows(planned, rows), { command, processor, images: size.images }, results));
+    written.push(
+      saveResults(table.name, studyRows(planned, rows), { command, processor, images: size.images }, results),
+    );
     onText?.(`  written: ${join(results, `${table.name}.json`)}`);
+  }
+  for (const model of name === 'full' && !tables ? ABLATED : []) {
+    if (signal?.aborted) break;
+    const { plan } = studyAblation(model);
+    onText?.(`ablation of ${model}: ${plan.tasks.length} rows`);
+    const made = await runSweep(plan, rows, { processes, signal });
+    if (made.length === plan.tasks.length) written.push(saveAblation(model, rows, results));
   }
   return written;
 }

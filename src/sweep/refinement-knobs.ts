@@ -129,7 +129,8 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
   },
   {
     name: 'known',
-    description: 'what is known of the image: couple what it does not predict, or weigh it in the cost of a law over all steps',
+    description:
+      'what is known of the image: couple what it does not predict, or weigh it in the cost of a law over all steps',
     at: refinement('maskResidual'),
     values: [true],
     points: [{ [refinement('maskWeight')]: 1, [refinement('buffer.grouping')]: 'class-position' }],
@@ -145,8 +146,8 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
     name: 'priorSteps',
     description: 'DDIM steps of the sampled prior, at lambda = 0.3',
     at: refinement('priorSteps'),
-    points: [1, 2, 8].map((steps) => ({ [lambda]: 0.3, [refinement('priorSteps')]: steps })),
-    range: { from: 1, to: 8, integer: true },
+    points: [2, 8].map((steps) => ({ [lambda]: 0.3, [refinement('priorSteps')]: steps })),
+    range: { from: 2, to: 8, integer: true },
   },
   {
     name: 'guidance',

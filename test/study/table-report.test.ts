@@ -1,0 +1,82 @@
+import { strict as assert } from 'node:assert';
+import type { MeasuredRun } from '../../src/experiments/measured-run';
+import type { StudyRow } from '../../src/study/rows';
+import { table2Rows, table3Rows } from '../../src/study/scale-report';
+import {
+  claimRow,
+  controlText,
+  differenceFigure,
+  differenceRows,
+  rivalText,
+  tableRows,
+  verdictText,
+} from '../../src/study/table-report';
+
+const rows = (method: string, fids: number[]): StudyRow[] =>
+  fids.map((fid, i) => ({
+    method,
+    trainingSeed: i + 1,
+    seed: 0,
+    values: {
+      fid,
+      inceptionScore: 2,
+      precision: 0.5,
+      recall: 0.5,
+      classAccuracy: 0.3,
+      conditionError: null,
+    } as MeasuredRun,
+  }));
+
+describe('study/table-report', () => {
+  const all = [
+    ...rows('AR', [20, 21, 22, 23]),
+    ...rows('AR + OT', [15.1, 15.9, 17, 18]),
+    ...rows('AR + rival', [15, 16, 17.1, 17.9]),
+    ...rows('MAR', [22, 23, 24, 25]),
+    ...rows('MAR + OT', [28, 29.1, 30, 31]),
+  ];
+  const differences = differenceRows(all, [
+    { name: 'AR + OT', options: { model: 'AR' } },
+    { name: 'MAR + OT', options: { model: 'MAR' } },
+    { name: 'AR + OT', options: { model: 'AR' }, baseline: 'AR + rival' },
+  ]);
+
+  it('means with their errors, the paper beside them, nothing where nothing was measured', () => {
+    const [ar] = tableRows(all);
+    assert.equal(ar.fid, '21.5 ± 0.6');
+    assert.deepEqual([ar.paperFid, ar.paperIs, ar.conditionError, ar.trainings], [2.02, 282.6, null, 4]);
+    assert.equal(tableRows(rows('AR + rival', [1, 2]))[0].paperFid, null);
+  });
+
+  it('differences against the own baseline, judged by the interval', () => {
+    assert.deepEqual(
+      differences.map(({ method, baseline, verdict, over }) => `${method} ${baseline} ${verdict} ${over}`),
+      ['AR + OT AR holds 4 trainings', 'MAR + OT MAR fails 4 trainings', 'AR + OT AR + rival undecided 4 trainings'],
+    );
+    assert.equal(differences[0].relative, '-23 %');
+    const { data } = differenceFigure(differences, 'x');
+    assert.equal((data[0] as { x: number[] }).x.length, 3);
+  });
+
+  it('words: what does not replicate first, and what a rival does as well', () => {
+    const summary = [
+      claimRow(all, { text: 'improves AR', baseline: 'AR', method: 'AR + OT', paper: '' }),
+      claimRow(all, { text: 'improves MAR', baseline: 'MAR', method: 'MAR + OT', paper: '' }),
+    ];
+    const text = verdictText(summary);
+    assert.ok(text.indexOf('improves MAR') < text.indexOf('improves AR'));
+    assert.match(text, /improves MAR: \*\*does not replicate\*\*/);
+    assert.match(rivalText([differences[2]]), /not told apart.* AR \+ rival/);
+    assert.match(controlText(differences), /MAR \+ OT: FID 6/);
+  });
+
+  it('scales: only those with rows of both kinds', () => {
+    const table = table2Rows([...rows('AR, wide', [5, 6]), ...rows('AR + OT, wide', [4, 5.5])], all);
+    assert.deepEqual(
+      table.map(({ model, scale }) => `${model} ${scale}`),
+      ['AR small (64)', 'AR wide (128)', 'MAR small (64)'],
+    );
+    const [row] = table3Rows([...rows('MAR, 64 pixels', [9, 8]), ...rows('MAR + OT, 64 pixels', [7, 6])]);
+    assert.deepEqual([row.model, row.difference, row.verdict], ['MAR', -2, 'holds']);
+  });
+});
