@@ -15,8 +15,10 @@ export interface ReproduceOptions {
   only?: string[];
   /** Folder of the results; default `results/` in the project. */
   results?: string;
-  /** Trains the checkpoints first. */
+  /** Trains the checkpoints first (the profile `full` trains what is missing in any case). */
   fromScratch?: boolean;
+  /** Trainings and tables of the profile `full`; given by whoever knows them. */
+  study?: (options: { signal?: AbortSignal; onText: (text: string) => void }) => Promise<unknown>;
   /** Notebooks at a time. */
   parallel: number;
   signal?: AbortSignal;
@@ -66,6 +68,7 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
     await useBackend();
     await trainAll(profile, { signal, onText: (text) => (stream ?? process.stderr).write(`${text}\n`) });
   }
+  if (options.study) await options.study({ signal, onText: (text) => (stream ?? process.stderr).write(`${text}\n`) });
   const fingerprint = notebookFingerprints(projectRoot, profile);
   const display = new BatchDisplay(stream);
   const ended = new Map<string, NotebookResult>();

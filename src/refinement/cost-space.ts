@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
 import { predictiveSubspace } from '../theory/predictive-subspace';
 import { pooledMoments } from './moments';
-import { type ConditionMoments, type Group, rowMean, totalVariance } from './refiner';
+import { type ConditionMoments, type Group, lawVariance, rowMean, totalVariance } from './refiner';
 
 /**
  * Where distances are measured. Every space is a map of both sides to points whose squared distances are the costs:
@@ -141,7 +141,7 @@ function withBits(rows: Float32Array, width: number, flags: Uint8Array, tokens: 
 function meanSquaredDistanceOfPairs(x: Float32Array, y: Float32Array, width: number): number {
   const [from, to] = [rowMean(x, width), rowMean(y, width)];
   const between = from.reduce((sum, value, k) => sum + (value - to[k]) ** 2, 0);
-  return between + totalVariance(x, width) + totalVariance(y, width);
+  return between + totalVariance(x, width) + lawVariance(y, width);
 }
 
 function inverseDeviation(rows: Float32Array, width: number): Float64Array {

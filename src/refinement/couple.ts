@@ -1,7 +1,7 @@
 import { barycentricProjection, type SinkhornOptions, type SinkhornResult, sinkhorn } from '../transport';
 import { costPoints } from './cost-space';
 import type { OptimalTransportSettings } from './optimal-transport-options';
-import { type Group, rescaled, totalVariance } from './refiner';
+import { type Group, lawVariance, rescaled } from './refiner';
 
 /** Where a coupling sends each condition. */
 export interface Coupled {
@@ -25,7 +25,7 @@ export function couple(group: Group, options: OptimalTransportSettings, annealin
     const average = Float32Array.from(barycentricProjection(coupling, targets, width));
     if (options.projection === 'plain' || options.projection === 'geodesic') return { goal: average, coupling };
     if (options.projection === 'restored') {
-      return { goal: rescaled(average, width, totalVariance(targets, width)), coupling };
+      return { goal: rescaled(average, width, lawVariance(targets, width)), coupling };
     }
     const { x, dimension } = points;
     const self = options.projection === 'debiased' ? withoutSelf(x, dimension) : { x, y: x, dimension };

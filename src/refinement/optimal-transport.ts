@@ -11,6 +11,7 @@ import {
   checkGroup,
   type Group,
   type Iteration,
+  lawVariance,
   meanSquaredDistance,
   type Refiner,
   rescaled,
@@ -35,7 +36,7 @@ function flow(options: OptimalTransportSettings): Refiner {
   return (group) => {
     checkGroup(group);
     const { targets, width } = group;
-    const targetVariance = totalVariance(targets, width);
+    const targetVariance = lawVariance(targets, width);
     let conditions = group.conditions;
     const iterations: Iteration[] = [];
     for (let k = 0; k < options.iterations; k++) {

@@ -114,6 +114,15 @@ export function rowMean(rows: Float32Array, width: number): Float64Array {
   return mean.map((sum) => (sum * width) / rows.length);
 }
 
+const variances = new WeakMap<Float32Array, number>();
+
+/** The total variance of the samples of a law, which are never written to: computed once. */
+export function lawVariance(targets: Float32Array, width: number): number {
+  const variance = variances.get(targets) ?? totalVariance(targets, width);
+  variances.set(targets, variance);
+  return variance;
+}
+
 /** Total variance of rows: the mean squared distance to their mean. */
 export function totalVariance(rows: Float32Array, width: number): number {
   const mean = rowMean(rows, width);

@@ -18,7 +18,7 @@ export type Ablated = (typeof ABLATED)[number];
  * all; for MAR the knobs that change where conditions go.
  */
 const ABLATIONS: Record<Ablated, AblationOptions> = {
-  AR: { model: 'AR', random: 24, seeds: 3, images: 300 },
+  AR: { model: 'AR', random: 16, seeds: 3, images: 300 },
   MAR: {
     ...{ model: 'MAR', seeds: 3, images: 300 },
     knobs: [

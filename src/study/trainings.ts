@@ -28,9 +28,7 @@ export const TRAININGS: readonly Training[] = [
   ...[CHOICE_SEED, ...REPORTED_SEEDS].map((seed) => training(['mar', 'ar', 'cdm'], { seed })),
   training(['mar', 'ar'], { size: 'narrow' }),
   ...REPORTED_SEEDS.flatMap((seed) =>
-    (['continued', 'own-history', 'coupled', 'coupled-own-history'] as const).map((fineTune) =>
-      training(['ar'], { seed, fineTune }),
-    ),
+    (['continued', 'own-history', 'coupled'] as const).map((fineTune) => training(['ar'], { seed, fineTune })),
   ),
 ];
 

@@ -30,7 +30,7 @@ export function register(program: Command): void {
     .option('--json', 'one object on standard output and nothing else')
     .addHelpText(
       'after',
-      '\nExample:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: interrupted, the next call goes on there.\nExit code 1 when a notebook failed, 3 when Jupyter is missing.\nCER_PARAMETERS (a JSON object) changes parameters of the notebooks, CER_BACKEND the backend.',
+      '\nExample:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: interrupted, the next call goes on there.\nThe profile full first does what `cer study` does: trainings of several seeds and sizes, tables, ablations.\nExit code 1 when a notebook failed, 3 when Jupyter is missing.\nCER_PARAMETERS (a JSON object) changes parameters of the notebooks, CER_BACKEND the backend.',
     )
     .action(async ({ json, dryRun, ...options }: Options) => {
       if (dryRun) return rehearse(options, json);
@@ -38,7 +38,11 @@ export function register(program: Command): void {
       const { summaryText } = await import('../../experiments/findings');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
       const { signal, release } = abortOnInterrupt();
-      const done = await reproduce({ ...options, signal });
+      const { runStudy } = await import('../../study/run-study');
+      const command = `cer ${process.argv.slice(2).join(' ')}`;
+      const study = (how: { signal?: AbortSignal; onText: (text: string) => void }) =>
+        runStudy({ size: 'full', command, ...how });
+      const done = await reproduce({ ...options, signal, ...(options.profile === 'full' ? { study } : {}) });
       release();
       const failed = done.notebooks.filter(({ status }) => status === 'failed');
       if (failed.length > 0) process.exitCode = EXIT.failed;
