@@ -16,14 +16,14 @@ export interface Method {
  */
 export const REFINEMENT: Record<'AR' | 'MAR', RefinementOptions> = {
   AR: { method: 'optimal-transport', epsilon: 0.0125, tolerance: 0.01 },
-  MAR: { method: 'optimal-transport' },
+  MAR: { method: 'optimal-transport', cost: 'standardised' },
 };
 
 /** Denoising steps that take the time of the refinement. */
 export const EQUAL_TIME_STEPS = 28;
 
 /** Guidance that was best on the training of seed 0, per model. */
-export const GUIDANCE = { AR: 2, MAR: 2 } as const;
+export const GUIDANCE = { AR: 2, MAR: 3 } as const;
 
 const without = (model: 'AR' | 'MAR' | 'CDM', more: RunOptions = {}): RunOptions => ({ model, ...more });
 const refined = (model: 'AR' | 'MAR', changes: Partial<RefinementOptions> = {}, more: RunOptions = {}): RunOptions => ({
