@@ -38,6 +38,8 @@ export interface QueueRunOptions extends Omit<RunOptions, 'processes'> {
   attempts?: number;
   /** Milliseconds between looks at the queue; default 500. */
   lookEvery?: number;
+  /** Called when nothing can happen until somebody does something: no worker is there, or Redis went away. */
+  onRemark?: (text: string) => void;
 }
 
 const NAME = 'condition-refinement';
@@ -57,22 +59,24 @@ export async function runQueuedSweep(
   plan: Plan,
   store: RowStore,
   queueOptions: QueueOptionsGiven,
-  { signal, retryFailed, attempts = 3, lookEvery = 500, onProgress }: QueueRunOptions = {},
+  { signal, retryFailed, attempts = 3, lookEvery = 500, onProgress, onRemark }: QueueRunOptions = {},
 ): Promise<Row[]> {
   if (retryFailed) forgetFailed(plan, store);
   const missing = new Map(plan.tasks.filter(({ key }) => !store.has(key)).map((task) => [task.key, task]));
   const tally = progressOf(plan, store, [...missing.values()], onProgress);
   if (missing.size === 0) return rowsOf(plan, store);
   await checkReachable(queueOptions);
-  const queue = new Queue<Task, Outcome>(queueOptions.name ?? NAME, connectionOf(queueOptions.url));
-  queue.on('error', () => {}); // it connects again by itself; what it missed is looked at next time
+  const queue = new Queue<Task, Outcome>(queueOptions.name ?? NAME, connectionOf(queueOptions.url, signal));
+  const remark = oncePerText(onRemark);
+  // It connects again by itself; what it missed is looked at next time.
+  queue.on('error', ({ message }) => remark(`waiting for Redis at ${withoutPassword(queueOptions.url)} (${message})`));
   const settings = { attempts, backoff: { type: 'exponential', delay: 500 } };
   const enqueue = async () => {
     for (const group of inGroups([...missing.values()], 500)) {
       await queue.addBulk(group.map((task) => ({ name: 'row', data: task, opts: { ...settings, jobId: task.key } })));
     }
   };
-  try {
+  const gather = async () => {
     await enqueue(); // a job that is there already stays as it is
     if (retryFailed) await retryJobs(queue, missing);
     for (let look = 1; missing.size > 0 && !signal?.aborted; look++) {
@@ -87,11 +91,22 @@ export async function runQueuedSweep(
       if (look % AUDIT === 0) {
         noteRowsFromElsewhere();
         await enqueue();
+        if ((await queue.getWorkersCount()) === 0) {
+          remark(
+            `no worker serves the queue ${queue.name}: start \`cer worker --queue ${withoutPassword(queueOptions.url)}\``,
+          );
+        }
       }
       if (missing.size > 0) await wait(lookEvery);
     }
+  };
+  // A call to a Redis that is away never answers: who is told to stop must not wait for it.
+  const gathering = gather();
+  gathering.catch(() => {});
+  try {
+    await Promise.race([gathering, aborted(signal)]);
   } finally {
-    await queue.close();
+    await closed(queue);
   }
   return rowsOf(plan, store);
 
@@ -121,19 +136,43 @@ export async function serveQueue(options: WorkerOptionsGiven): Promise<void> {
     throw new Error(outcome.error);
   };
   const worker = new Worker<Task, Outcome>(name, giveBack(make), {
-    ...connectionOf(url),
+    ...connectionOf(url, signal),
     concurrency: pool.size,
     lockDuration: 1000 * lockSeconds,
     stalledInterval: 500 * lockSeconds,
     maxStalledCount: MOST_STALLS,
   });
   worker.on('error', () => {}); // a lost connection is made again
-  await new Promise<void>((resolve) => {
+  await aborted(signal);
+  pool.close();
+  await closed(worker);
+}
+
+/** Resolves when a signal aborts; never without one. */
+function aborted(signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
     if (signal?.aborted) resolve();
     signal?.addEventListener('abort', () => resolve(), { once: true });
   });
-  pool.close();
-  await worker.close();
+}
+
+/** Milliseconds that closing may wait for a Redis that is away; who was told to stop connects no more, and it ends by itself. */
+const FAREWELL = 5000;
+
+async function closed(side: Queue<Task, Outcome> | Worker<Task, Outcome>): Promise<void> {
+  const inTime = new AbortController();
+  const late = wait(FAREWELL, undefined, { signal: inTime.signal }).catch(() => {});
+  await Promise.race([side.close().catch(() => {}), late]);
+  inTime.abort();
+}
+
+/** The same text is said once. */
+function oncePerText(say: QueueRunOptions['onRemark']): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say?.(text);
+    said.add(text);
+  };
 }
 
 /** On closing, a row under way goes back to the queue and costs no attempt. */
@@ -156,7 +195,7 @@ async function ended(queue: Queue<Task, Outcome>, missing: ReadonlyMap<string, T
 }
 
 function outcomeOf(job: Job<Task, Outcome>): Outcome {
-  if (job.returnvalue && job.failedReason === undefined) return job.returnvalue;
+  if (job.returnvalue) return job.returnvalue; // the reason of an attempt that failed before stays beside it
   const seconds = ((job.finishedOn ?? 0) - (job.processedOn ?? 0)) / 1000;
   return { error: `${job.failedReason} (${job.attemptsMade} attempts)`, seconds };
 }
@@ -167,8 +206,10 @@ async function retryJobs(queue: Queue<Task, Outcome>, missing: ReadonlyMap<strin
   }
 }
 
-function connectionOf(url: string): QueueOptions {
-  const connection = { url, maxRetriesPerRequest: null, retryStrategy: (times: number) => Math.min(100 * times, 2000) };
+/** Connects again and again until the signal aborts; calls wait that long. */
+function connectionOf(url: string, signal?: AbortSignal): QueueOptions {
+  const retryStrategy = (times: number) => (signal?.aborted ? null : Math.min(100 * times, 2000));
+  const connection = { url, maxRetriesPerRequest: null, retryStrategy };
   return { connection: connection as ConnectionOptions };
 }
 

@@ -39,13 +39,21 @@ export async function redisServer(folder: string): Promise<RedisServer> {
   return server;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
+/**
+ * A free port below those that the system gives to outgoing connections: a client that tries again and again to reach a dead server on one of
+ * those is in the end connected to itself, and the server cannot come back.
+ */
+async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 20_000 + ((process.pid * 7 + attempt * 131) % 10_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+        .once('error', () => resolve(false))
+        .listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
+  throw new Error('no free port between 20000 and 29999');
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { planSweep, type SweepFile } from '../../src/sweep/plan';
 import { runSweep } from '../../src/sweep/run';
 import { RowStore } from '../../src/sweep/store';
-import { measured, temporaryFolder, until } from './support';
+import { childrenOf, measured, temporaryFolder, until } from './support';
 
 describe('sweep/run', () => {
   const folder = temporaryFolder();
@@ -110,11 +110,7 @@ describe('sweep/run', () => {
     const plan = planSweep({ experiment: 'toy', base: { journal, milliseconds: 300 }, grid: { x: [0, 1, 2] } });
     const running = runSweep(plan, store, { processes: 1 });
     await until('a row is under way', () => lines(journal).length > 0);
-    const { execFileSync } = await import('node:child_process');
-    const children = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'src/sweep/child.cjs'], {
-      encoding: 'utf8',
-    });
-    for (const pid of children.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGKILL');
     const rows = await running;
     assert.deepEqual(rows.map(({ status }) => status).sort(), ['done', 'done', 'failed']);
     assert.match(rows.find(({ status }) => status === 'failed')!.error!, /SIGKILL/);

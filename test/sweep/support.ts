@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ export function temporaryFolder(): string {
 }
 
 /** Waits until something holds. @throws Error when it does not in `seconds`. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
   for (let i = 0; i < 20 * seconds; i++) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -22,4 +23,10 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 /** The measured values of rows without what differs from run to run. */
 export function measured(rows: readonly Row[]) {
   return rows.map(({ key, seed, configuration, values }) => ({ key, seed, configuration, values }));
+}
+
+/** The processes that make rows for a process. */
+export function childrenOf(parent: number): number[] {
+  const found = execFileSync('pgrep', ['-P', String(parent), '-f', 'src/sweep/child.cjs'], { encoding: 'utf8' });
+  return found.trim().split('\n').map(Number);
 }

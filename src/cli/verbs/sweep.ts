@@ -18,9 +18,9 @@ export interface ExecutionOptions {
 }
 
 /** Adds the options that say where and how rows are made. */
-export function executionOptions(command: Command): Command {
+export function executionOptions(command: Command, out = 'runs/sweep'): Command {
   return command
-    .option('--out <dir>', 'folder of the rows; sweeps may share one', 'runs/sweep')
+    .option('--out <dir>', 'folder of the rows, tables and figures; sweeps may share one', out)
     .option('--processes <n>', 'local processes (default: one per core)', wholeNumber)
     .option('--queue <url>', 'workers on a Redis queue instead of local processes: redis://host:port')
     .option('--queue-name <name>', 'queue on that Redis', 'condition-refinement')
@@ -53,7 +53,9 @@ Examples:
   cer sweep epsilon.json --queue redis://127.0.0.1:6379      rows are made by \`cer worker\` processes, on any machine
 
 A row is a file named by the hash of its experiment, configuration in effect, inputs and seed. Rows that are there are
-skipped; interrupted, the same command goes on. Several of them may run at a time on one folder.
+skipped; interrupted, the same command goes on. Several of them may run at a time on one folder. "control" takes out what is
+studied, e.g. { "refinement": { "method": "none" } }: every point is then compared with itself under these changes too.
+Written beside the rows: FILE.md to read, FILE-TABLE.csv, FILE-report.json, and each figure as plotly JSON and PNG.
 Exit status: 0 all rows made, 1 some failed, 130 interrupted.`,
     )
     .action(async (file: string, options: ExecutionOptions) => {
@@ -79,7 +81,7 @@ export async function execute(plan: Plan, name: string, options: ExecutionOption
   say(expected.text);
   const { abortOnInterrupt } = await import('../../runtime/interrupt');
   const { signal, release } = abortOnInterrupt();
-  const settings = { ...options, signal, onProgress: showProgress(plan, say) };
+  const settings = { ...options, signal, onProgress: showProgress(plan, say), onRemark: say };
   const rows = options.queue
     ? await (await import('../../sweep/queue')).runQueuedSweep(
         plan,
@@ -97,6 +99,7 @@ export async function execute(plan: Plan, name: string, options: ExecutionOption
     const { reportSweep } = await import('../../sweep/report');
     const written = await reportSweep(plan, rows, join(options.out, name), { figures: options.figures });
     if (!options.json) console.log(written.text);
+    say(`written: ${written.files[0]} and ${written.files.length - 1} files beside it`);
   }
   if (options.json) console.log(JSON.stringify(rows, null, 2));
   return rows;

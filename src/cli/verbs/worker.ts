@@ -49,5 +49,6 @@ Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
         },
       });
       release();
+      process.exit(); // with the exit code of the interrupt, whatever a lost connection still waits for
     });
 }
