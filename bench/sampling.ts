@@ -28,6 +28,10 @@ const gaussian = (name: string, shape: number[]) =>
 export async function run(log: (line: string) => void): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
   log(`compiled sampling (eager parts on ${name}: ${reason})`);
+  return compare(join(__dirname, 'peers', 'sampling.py'), cases(), log);
+}
+
+export function cases(): Comparison[] {
   const reverse = [256, 1024].flatMap((width) =>
     [
       { rows: 16, target: 0.5 },
@@ -35,7 +39,7 @@ export async function run(log: (line: string) => void): Promise<ComparisonRow[]>
       { rows: 256, target: 0.9 },
     ].map(({ rows, target }) => reverseProcess(width, rows, target)),
   );
-  return compare(join(__dirname, 'peers', 'sampling.py'), [...reverse, images(), decoding()], log);
+  return [...reverse, images(), decoding()];
 }
 
 export const print = printComparison;

@@ -10,6 +10,7 @@ import { initVae, type VaeConfig, vaeLoss } from '../src/models/vae';
 import { useBackend } from '../src/runtime/backend';
 import { foldIn, key, normal, randint } from '../src/runtime/random';
 import { compiledStep } from '../src/training/compiled-step';
+import { type Shards, sampleShards, tokenShards } from '../src/training/shards';
 import type { Batch, Loss } from '../src/training/step';
 import { type Comparison, type ComparisonRow, compare, printComparison } from './shared-compare';
 
@@ -33,7 +34,7 @@ export async function run(log: (line: string) => void): Promise<ComparisonRow[]>
 
 export const print = printComparison;
 
-function cases(): Comparison[] {
+export function cases(): Comparison[] {
   return [
     mlp(256, 8),
     mlp(2048, 3),
@@ -45,9 +46,14 @@ function cases(): Comparison[] {
 }
 
 /** A compiled step on one batch; clipping and averages as in a real training. */
-function prepared(loss: Loss, initial: () => Parameters, batch: () => Batch): Comparison['prepare'] {
+function prepared(
+  loss: Loss,
+  initial: () => Parameters,
+  batch: () => Batch,
+  shards: Shards = sampleShards,
+): Comparison['prepare'] {
   return async (threads) => {
-    const step = compiledStep(loss, initial(), { clipNorm: 3, threads });
+    const step = compiledStep(loss, initial(), { clipNorm: 3, threads, shards });
     const data = batch();
     return { run: () => step.update(data, 1e-4), dispose: () => step.dispose() };
   };
@@ -124,6 +130,7 @@ function mar(): Comparison {
         latents: gaussian('latents', [batch, 4, 4, 8]),
         labels: tf.tensor1d(randint(seed, batch, 0, 10), 'int32'),
       }),
+      tokenShards(config.noisesPerToken),
     ),
   };
 }

@@ -1,5 +1,5 @@
 // Compiles the AssemblyScript kernels to WebAssembly: those of src/transport in four builds (with and without relaxed SIMD,
-// with memory of its own and with memory shared between threads), the optimizer's update in one. Does nothing when the
+// with memory of its own and with memory shared between threads), the optimizer's update in two. Does nothing when the
 // sources of a folder have not changed.
 'use strict';
 const { createHash } = require('node:crypto');
@@ -15,9 +15,13 @@ const TRANSPORT_BUILDS = [
     flags: ['--enable', 'relaxed-simd', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'],
   },
 ];
+const UPDATE_BUILDS = [
+  { name: 'adamw', flags: [] },
+  { name: 'adamw-shared', flags: ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'] },
+];
 const GROUPS = [
   { folder: 'src/transport/kernels', entry: 'index.ts', builds: TRANSPORT_BUILDS },
-  { folder: 'src/runtime/compile/kernels', entry: 'adamw.as.ts', builds: [{ name: 'adamw', flags: [] }] },
+  { folder: 'src/runtime/compile/kernels', entry: 'adamw.as.ts', builds: UPDATE_BUILDS },
 ];
 
 function sourceHash(folder) {

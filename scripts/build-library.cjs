@@ -49,7 +49,7 @@ async function buildLibrary(out = path.join(root, 'dist')) {
   for (const folder of ['transport/kernels', 'runtime/compile/kernels']) {
     fs.mkdirSync(path.join(out, folder), { recursive: true });
     for (const file of fs.readdirSync(path.join(root, 'src', folder))) {
-      if (!/^(simd|relaxed|simd-shared|relaxed-shared|adamw)\.wasm$|^worker\.cjs$/.test(file)) continue;
+      if (!/^(simd|relaxed|adamw)(-shared)?\.wasm$|^(worker|evaluator)\.cjs$/.test(file)) continue;
       fs.copyFileSync(path.join(root, 'src', folder, file), path.join(out, folder, file));
     }
   }

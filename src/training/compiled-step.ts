@@ -8,28 +8,27 @@
  *     saveState(step.exportState());                 // importState resumes with the very same bits
  *
  * ONNX Runtime reads the weights from the memory of the update kernel and writes the gradients into it: a step is one native
- * call and one kernel call. Nothing is written to weights or moments before loss and gradients are known to be finite.
+ * call and one kernel call, or with `shards` one of each on every thread, each on its part of the batch. Nothing is written to weights or moments before loss and gradients are known to be finite.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Parameters } from '../models/parameters';
 import { compileEnabled, dtypeOfData, type PlainArray } from '../runtime/compile/compile';
 import { CompileError } from '../runtime/compile/errors';
-import { encodeOnnx, type OnnxModel } from '../runtime/compile/onnx';
-import { onnxRuntime, Session } from '../runtime/compile/session';
+import { encodeOnnx } from '../runtime/compile/onnx';
 import { type TensorSpec, trace } from '../runtime/compile/trace';
-import { defaultThreads } from '../runtime/threads';
-import { updateKernel } from '../runtime/compile/update-kernel';
 import { InvalidInputError, NumericalError } from '../runtime/errors';
+import { defaultThreads } from '../runtime/threads';
 import { warmEmaRate } from './ema';
 import { FlatParameters } from './flat-parameters';
 import { decays } from './optimizer';
+import type { PlainBatch } from './shards';
 import { type Batch, eagerStep, type Loss, type StepOptions, type StepState, type TrainStep } from './step';
+import { type LoadedLoss, StepTeam } from './step-team';
 
 export interface CompiledStepOptions extends StepOptions {
   /** Name in error messages. Default: the loss function's own name. */
   name?: string;
-  /** Threads within an operator. Default `defaultThreads()`. */
+  /** Threads: each takes a part of the batch where `shards` can cut it, else within an operator. Default `defaultThreads()`. */
   threads?: number;
   /** How many different batch shapes are kept before a step is refused. Default 64. */
   maxTraces?: number;
@@ -40,17 +39,6 @@ export interface CompiledStepOptions extends StepOptions {
 /** The compiled step, or the eager one with `CER_COMPILE=off`. */
 export function trainStep(loss: Loss, initial: Parameters, options: CompiledStepOptions = {}): TrainStep {
   return compileEnabled() ? compiledStep(loss, initial, options) : eagerStep(loss, initial, options);
-}
-
-interface Entry {
-  model: OnnxModel;
-  session: Session;
-  /** Weights to read and memory to write, the same at every step. */
-  weights: Record<string, OrtTensor>;
-  fetches: Record<string, OrtTensor>;
-  loss: Float32Array;
-  /** Parameters that the loss depends on. */
-  active: Set<string>;
 }
 
 /**
@@ -65,16 +53,9 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
   const layout = new FlatParameters(
     [...initial].map(([key, x]) => ({ name: key, shape: x.shape, decays: decays(key, x.shape) })),
   );
-  const kernel = updateKernel(5 * layout.size, options.kernel);
-  const at = {
-    weights: 0,
-    gradients: layout.size,
-    first: 2 * layout.size,
-    second: 3 * layout.size,
-    average: 4 * layout.size,
-  };
-  const view = (array: keyof typeof at, key: string) => layout.view(kernel.memory, at[array], key);
-  const entries = new Map<string, Entry>();
+  const team = new StepTeam(layout, options.shards ? threads : 1, threads, options.kernel);
+  const view = (array: keyof typeof team.at, key: string) => layout.view(team.memory, team.at[array], key);
+  const entries = new Map<string, LoadedLoss>();
   let steps = 0;
   for (const [key, x] of initial) {
     const values = x.dataSync() as Float32Array;
@@ -82,7 +63,7 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
     view('average', key).set(values);
   }
 
-  const build = (specs: Record<string, TensorSpec>): Entry => {
+  const build = (specs: Record<string, TensorSpec>, parts: number): LoadedLoss => {
     const { graph, outputs } = trace(
       (inputs) => lossAndGradients(loss, layout.names, inputs),
       {
@@ -93,54 +74,31 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
       },
       name,
     );
-    const model = encodeOnnx(graph, outputs, name);
-    const { Tensor } = onnxRuntime().ort;
-    const tensor = (array: keyof typeof at, key: string) => new Tensor('float32', view(array, key), layout.shape(key));
-    const value = new Float32Array(1);
-    const fetches: Record<string, OrtTensor> = { loss: new Tensor('float32', value, []) };
-    const active = new Set<string>();
-    for (const output of model.outputs) {
-      if (output.name === 'loss') continue;
-      const key = output.name.slice('gradient.'.length);
-      active.add(key);
-      fetches[output.name] = tensor('gradients', key);
-    }
-    const used = model.inputs.filter((input) => input.name.startsWith('weights.'));
-    const weights = Object.fromEntries(used.map((input) => [input.name, tensor('weights', input.name.slice(8))]));
-    return { model, session: new Session(model, threads), weights, fetches, loss: value, active };
+    return team.load(encodeOnnx(graph, outputs, name), parts);
   };
-  const entryFor = (batch: Record<string, PlainArray>): Entry => {
+  const entryFor = (batch: PlainBatch, parts: number): LoadedLoss => {
     const specs = Object.fromEntries(
       Object.entries(batch).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
     );
     const shapes = Object.entries(specs)
       .map(([key, { shape, dtype }]) => `${key}:${dtype}[${shape}]`)
       .join(' ');
-    let entry = entries.get(shapes);
-    if (!entry) {
-      if (entries.size >= maxTraces) throw tooManyShapes(name, shapes, maxTraces);
-      entry = build(specs);
-      entries.set(shapes, entry);
-    }
+    const known = entries.get(`${parts} ${shapes}`);
+    if (known) return known;
+    if (entries.size >= maxTraces) throw tooManyShapes(name, shapes, maxTraces);
+    const entry = build(specs, parts);
+    entries.set(`${parts} ${shapes}`, entry);
     return entry;
   };
-  const evaluate = (batch: Record<string, PlainArray>): number => {
-    const entry = entryFor(batch);
-    const { Tensor } = onnxRuntime().ort;
-    const feeds = { ...entry.weights };
-    for (const { name: input, dtype, shape } of entry.model.inputs) {
-      if (input.startsWith('batch.')) feeds[input] = new Tensor(dtype, batch[input.slice(6)].data as never, shape);
-    }
-    for (const key of layout.names) if (!entry.active.has(key)) view('gradients', key).fill(0);
-    entry.session.run(feeds, entry.fetches);
-    return entry.loss[0];
+  const evaluate = (batch: PlainBatch) => {
+    const parts = (team.parts > 1 && options.shards?.(batch, team.parts)) || [batch];
+    return team.evaluate(entryFor(parts[0], parts.length), parts);
   };
 
   return {
     async update(batch, learningRate) {
       const plainBatch = toPlain(batch);
-      const value = evaluate(plainBatch);
-      const gradientNorm = Math.sqrt(kernel.sumOfSquares(at.gradients, layout.size));
+      const { loss: value, gradientNorm } = evaluate(plainBatch);
       if (!Number.isFinite(value) || !Number.isFinite(gradientNorm)) {
         throw diagnose(value, plainBatch, layout.names, (array, key) => view(array, key));
       }
@@ -155,8 +113,7 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
         inverseRootCorrection: 1 / Math.sqrt(1 - beta2 ** (steps + 1)),
         emaRate: emaWarmup ? warmEmaRate(emaRate, steps) : emaRate,
       };
-      kernel.update(at, 0, layout.decayed, 1 - learningRate * weightDecay, numbers);
-      kernel.update(at, layout.decayed, layout.size - layout.decayed, 1, numbers);
+      team.update(1 - learningRate * weightDecay, numbers);
       steps++;
       return { loss: value, gradientNorm };
     },
@@ -190,7 +147,7 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
       steps = state.step;
     },
     dispose() {
-      for (const { session } of entries.values()) session.dispose();
+      team.dispose();
       entries.clear();
     },
   };
@@ -221,7 +178,7 @@ function lossAndGradients(
   return outputs;
 }
 
-function toPlain(batch: Batch): Record<string, PlainArray> {
+function toPlain(batch: Batch): PlainBatch {
   return Object.fromEntries(
     Object.entries(batch).map(([key, x]) => [key, { data: x.dataSync() as PlainArray['data'], shape: x.shape }]),
   );
@@ -240,7 +197,7 @@ function storedArray({ tensors }: StepState, key: string, shape: readonly number
 /** Says where a loss or gradient that is not finite came from. */
 function diagnose(
   value: number,
-  batch: Record<string, PlainArray>,
+  batch: PlainBatch,
   names: readonly string[],
   view: (array: 'weights' | 'gradients', key: string) => Float32Array,
 ): NumericalError {

@@ -40,6 +40,10 @@ export class FlatParameters {
     return this.places.get(name)!.shape;
   }
 
+  place(name: string): { offset: number; length: number; shape: readonly number[] } {
+    return this.places.get(name)!;
+  }
+
   /** The numbers of one parameter, a view into `memory` where the flat array starts at `start`. */
   view(memory: Float32Array, start: number, name: string): Float32Array {
     const { offset, length } = this.places.get(name)!;

@@ -5,6 +5,7 @@ import type { Parameters } from '../models/parameters';
 import { NumericalError } from '../runtime/errors';
 import { type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
 import { learningRateAt, type RateSchedule } from './schedule';
+import type { Shards } from './shards';
 import { type Batch, eagerStep, type Loss, type StepOptions, type TrainStep } from './step';
 
 /** What is trained: weights to start from, a loss, and batches as a function of the step alone. */
@@ -16,6 +17,8 @@ export interface TrainingTask {
   loss: Loss;
   /** Tensors of step 0, 1, ...; the loop disposes of them. */
   batch(step: number): Batch;
+  /** How to cut a batch for several threads; default: it is not cut. */
+  shards?: Shards;
   /** Images a batch, for the speed shown. */
   batchSize: number;
 }
@@ -78,7 +81,7 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   const stepOptions: StepOptions = { emaRate, emaWarmup, beta1, beta2, epsilon, weightDecay, clipNorm };
   const identity = { ...task.identity, task: task.name, batch: task.batchSize, schedule, ...stepOptions };
   const initial = task.initial();
-  const update = makeStep(task.loss, initial, stepOptions);
+  const update = makeStep(task.loss, initial, { ...stepOptions, shards: task.shards });
   for (const x of initial.values()) x.dispose();
   const files = out ? openFolder(out, options.resume ?? false) : undefined;
   const found = files && options.resume ? loadCheckpoint(files.checkpoint) : undefined;

@@ -3,6 +3,7 @@ import type { Parameters } from '../models/parameters';
 import { NumericalError } from '../runtime/errors';
 import { type Averages, emaParameters, initEma, updateEma, warmEmaRate } from './ema';
 import { type AdamWOptions, type AdamWState, adamW, initAdamW } from './optimizer';
+import type { Shards } from './shards';
 
 /** Named input tensors of a loss: data, labels, noise, steps, masks - everything random comes in here. */
 export type Batch = Record<string, tf.Tensor>;
@@ -16,6 +17,8 @@ export interface StepOptions extends Omit<AdamWOptions, 'learningRate'> {
   emaRate?: number;
   /** Warm up the moving average (for short trainings). Default true. */
   emaWarmup?: boolean;
+  /** How to cut a batch for several threads; default: it is not cut. */
+  shards?: Shards;
 }
 
 /** What one update reports: the loss before it and the global gradient norm before clipping. */

@@ -6,6 +6,7 @@ import type { Parameters } from '../models/parameters';
 import { initVae, type VaeConfig, vaeLoss } from '../models/vae';
 import { foldIn, type Key } from '../runtime/random';
 import type { TrainingTask } from './loop';
+import { sampleShards, tokenShards } from './shards';
 import type { Batch, Loss } from './step';
 
 /** Autoencoder on images: squared error plus `klWeight` times the divergence per image value. */
@@ -22,6 +23,7 @@ export function vaeTask(data: Dataset, config: VaeConfig, batchSize: number, klW
       images: tf.tensor4d(batchPixels(data, plan(step)), [batchSize, data.size, data.size, 3]),
       noise: normalTensor(foldIn(foldIn(key, 'noise'), step), [batchSize, side, side, config.latentChannels]),
     }),
+    shards: sampleShards,
     batchSize,
   };
 }
@@ -49,6 +51,7 @@ export function classifierTask(data: Dataset, config: ClassifierConfig, batchSiz
           targets: tf.tensor2d(targets, [batchSize, config.classes]),
         };
       }),
+    shards: sampleShards,
     batchSize,
   };
 }
@@ -112,6 +115,7 @@ export function tokenTask(latents: LatentSet, model: TokenModel, batchSize: numb
         ),
       };
     },
+    shards: tokenShards((model.config as { noisesPerToken?: number }).noisesPerToken),
     batchSize,
   };
 }

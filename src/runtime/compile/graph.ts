@@ -34,7 +34,7 @@ export const sameShape = (a: readonly number[], b: readonly number[]): boolean =
 /** Constants up to this many elements are compared by content, so that equal ones are shared. */
 const SHARED_CONSTANT = 4096;
 /** Operators of ONNX Runtime's own domain; every ONNX Runtime build has it. */
-const CONTRIBUTED = new Set(['FusedMatMul', 'QuickGelu']);
+const CONTRIBUTED = new Set(['FusedMatMul', 'Gelu', 'QuickGelu']);
 
 export class Graph {
   readonly inputs: Value[] = [];

@@ -37,7 +37,7 @@ export function encodeOnnx(
     const message = new ProtobufWriter();
     for (const input of node.inputs) message.bytes(1, label(input));
     for (const output of node.outputs) message.bytes(2, label(output));
-    message.bytes(4, node.op);
+    message.bytes(3, label(node.outputs[0])).bytes(4, node.op);
     for (const [key, value] of Object.entries(node.attributes)) message.bytes(5, attribute(key, value));
     if (node.domain) message.bytes(7, node.domain);
     body.bytes(1, message);

@@ -41,6 +41,26 @@ export function onnxRuntime() {
   }
 }
 
+/** @param threads threads within an operator. */
+export function sessionOptions(threads: number): InferenceSession.SessionOptions {
+  return {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+  };
+}
+
+/** ONNX Runtime does not take a graph. */
+export function refused({ nodes }: OnnxModel, error: unknown): CompileError {
+  return new CompileError('Loading a compiled graph', {
+    given: (error as Error).message,
+    expected: `a graph of ${nodes} nodes that ONNX Runtime accepts`,
+    remedy: 'This is a defect of an emitter in runtime/compile/ops; CER_COMPILE=off runs the same code eagerly.',
+  });
+}
+
 /** A loaded graph. Native memory is freed by `dispose`, or when nothing refers to the session any more. */
 export class Session {
   private native: NativeSession | undefined;
@@ -54,19 +74,9 @@ export class Session {
     this.native = new native.binding.InferenceSession();
     try {
       const { buffer, byteOffset, byteLength } = model.bytes;
-      this.native.loadModel(buffer, byteOffset, byteLength, {
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
-      });
+      this.native.loadModel(buffer, byteOffset, byteLength, sessionOptions(threads));
     } catch (error) {
-      throw new CompileError('Loading a compiled graph', {
-        given: (error as Error).message,
-        expected: `a graph of ${model.nodes} nodes that ONNX Runtime accepts`,
-        remedy: 'This is a defect of an emitter in runtime/compile/ops; CER_COMPILE=off runs the same code eagerly.',
-      });
+      throw refused(model, error);
     }
   }
 

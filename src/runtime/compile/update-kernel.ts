@@ -25,79 +25,106 @@ export interface UpdateNumbers {
   emaRate: number;
 }
 
+/** One call of a kernel; arrays as byte offsets into its memory. */
+export interface KernelCall {
+  name: 'sumOfSquares' | 'combine' | 'adamw';
+  values: number[];
+}
+
 /** The optimizer's inner loops over flat memory. */
 export interface UpdateKernel {
   readonly name: 'simd' | 'plain';
   /** The memory, as one float32 array. */
   readonly memory: Float32Array;
-  /** Sum of squares of `count` numbers from `at` on, in float64. */
-  sumOfSquares(at: number, count: number): number;
-  /** AdamW on `count` numbers from `at` on in each array; `keep` is the factor of weight decay. */
-  update(arrays: UpdateArrays, at: number, count: number, keep: number, numbers: UpdateNumbers): void;
+  /** What helper threads need to do a part of the work, where the memory is shared. */
+  readonly shared?: { module: WebAssembly.Module; memory: WebAssembly.Memory };
+  /** What the call returns; 0 for an update. */
+  run(call: KernelCall): number;
 }
 
-const WASM = join(__dirname, 'kernels', 'adamw.wasm');
+/** Sum of squares of `count` numbers from `at` on, in float64. */
+export const squaresCall = (at: number, count: number): KernelCall => ({
+  name: 'sumOfSquares',
+  values: [4 * at, count],
+});
+
+/** `target = (target + source) factor` on `count` numbers; returns the sum of squares of the result, in float64. */
+export function combineCall(target: number, source: number, count: number, factor: number): KernelCall {
+  return { name: 'combine', values: [4 * target, 4 * source, count, factor] };
+}
+
+/** AdamW on `count` numbers from `at` on in each array; `keep` is the factor of weight decay. */
+export function updateCall(a: UpdateArrays, at: number, count: number, keep: number, n: UpdateNumbers): KernelCall {
+  const arrays = [a.weights, a.gradients, a.first, a.second, a.average].map((offset) => 4 * (offset + at));
+  const numbers = [n.clip, keep, n.beta1, n.beta2, n.stepSize, n.inverseRootCorrection, n.epsilon, n.emaRate];
+  return { name: 'adamw', values: [...arrays, count, ...numbers] };
+}
+
 const PAGE = 65536;
 /** WebAssembly addresses 4 GiB. */
 const MAX_PAGES = 65536;
-let compiled: WebAssembly.Module | undefined;
+const modules = new Map<string, WebAssembly.Module>();
+
+/** A build of the kernels, if `npm run build:kernels` has made it. */
+function load(build: 'adamw' | 'adamw-shared'): WebAssembly.Module | undefined {
+  const file = join(__dirname, 'kernels', `${build}.wasm`);
+  if (!modules.has(build) && existsSync(file)) modules.set(build, new WebAssembly.Module(readFileSync(file)));
+  return modules.get(build);
+}
 
 /**
  * Memory for `floats` numbers and the loops over it: SIMD WebAssembly where it has been built (`npm run build:kernels`) and
  * the memory fits in 4 GiB, else the same in TypeScript, about five times slower.
+ * @param prefer `shared`: memory that helper threads can work on too; without the build the result is not shared.
  */
-export function updateKernel(floats: number, prefer: 'simd' | 'plain' = 'simd'): UpdateKernel {
+export function updateKernel(floats: number, prefer: 'simd' | 'shared' | 'plain' = 'simd'): UpdateKernel {
   const pages = Math.max(2, Math.ceil((floats * 4) / PAGE));
-  if (prefer === 'plain' || pages > MAX_PAGES || !existsSync(WASM)) return plainKernel(new Float32Array(floats));
-  compiled ??= new WebAssembly.Module(readFileSync(WASM));
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const module =
+    prefer === 'plain' || pages > MAX_PAGES ? undefined : load(prefer === 'shared' ? 'adamw-shared' : 'adamw');
+  if (!module) return plainKernel(new Float32Array(floats));
+  const shared = prefer === 'shared';
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: shared ? MAX_PAGES : pages, shared });
   const abort = () => {
     throw new Error('the update kernel stopped');
   };
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory, abort } });
-  const sumOfSquares = exports.sumOfSquares as (at: number, count: number) => number;
-  const adamw = exports.adamw as (...x: number[]) => void;
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
   return {
     name: 'simd',
     memory: new Float32Array(memory.buffer, 0, floats),
-    sumOfSquares: (at, count) => sumOfSquares(4 * at, count),
-    update: (a, at, count, keep, n) =>
-      adamw(
-        ...[a.weights, a.gradients, a.first, a.second, a.average].map((offset) => 4 * (offset + at)),
-        count,
-        n.clip,
-        keep,
-        n.beta1,
-        n.beta2,
-        n.stepSize,
-        n.inverseRootCorrection,
-        n.epsilon,
-        n.emaRate,
-      ),
+    shared: shared ? { module, memory } : undefined,
+    run: ({ name, values }) => (exports[name] as (...x: number[]) => number | undefined)(...values) ?? 0,
   };
 }
 
 function plainKernel(memory: Float32Array): UpdateKernel {
-  return {
-    name: 'plain',
-    memory,
-    sumOfSquares(at, count) {
-      let sum = 0;
-      for (let i = at; i < at + count; i++) sum += memory[i] * memory[i];
-      return sum;
-    },
-    update(a, at, count, keep, n) {
-      for (let i = at; i < at + count; i++) {
-        const g = memory[a.gradients + i] * n.clip;
-        const m = n.beta1 * memory[a.first + i] + (1 - n.beta1) * g;
-        const v = n.beta2 * memory[a.second + i] + (1 - n.beta2) * g * g;
-        const w =
-          memory[a.weights + i] * keep - (n.stepSize * m) / (Math.sqrt(v) * n.inverseRootCorrection + n.epsilon);
-        memory[a.first + i] = m;
-        memory[a.second + i] = v;
-        memory[a.weights + i] = w;
-        memory[a.average + i] = n.emaRate * memory[a.average + i] + (1 - n.emaRate) * w;
+  const sumOfSquares = (at: number, count: number) => {
+    let sum = 0;
+    for (let i = at / 4; i < at / 4 + count; i++) sum += memory[i] * memory[i];
+    return sum;
+  };
+  const loops: Record<KernelCall['name'], (...x: number[]) => number> = {
+    sumOfSquares,
+    combine(target, source, count, factor) {
+      for (let i = 0; i < count; i++) {
+        memory[target / 4 + i] = (memory[target / 4 + i] + memory[source / 4 + i]) * factor;
       }
+      return sumOfSquares(target, count);
+    },
+    adamw(...values) {
+      const [weights, gradients, first, second, average] = values.map((offset) => offset / 4);
+      const [count, clip, keep, beta1, beta2, stepSize, inverseRootCorrection, epsilon, emaRate] = values.slice(5);
+      for (let i = 0; i < count; i++) {
+        const g = memory[gradients + i] * clip;
+        const m = beta1 * memory[first + i] + (1 - beta1) * g;
+        const v = beta2 * memory[second + i] + (1 - beta2) * g * g;
+        const w = memory[weights + i] * keep - (stepSize * m) / (Math.sqrt(v) * inverseRootCorrection + epsilon);
+        memory[first + i] = m;
+        memory[second + i] = v;
+        memory[weights + i] = w;
+        memory[average + i] = emaRate * memory[average + i] + (1 - emaRate) * w;
+      }
+      return 0;
     },
   };
+  return { name: 'plain', memory, run: ({ name, values }) => loops[name](...values) };
 }

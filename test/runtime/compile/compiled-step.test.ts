@@ -2,10 +2,11 @@ import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import type { Parameters } from '../../../src/models/parameters';
 import { useBackend } from '../../../src/runtime/backend';
-import { updateKernel } from '../../../src/runtime/compile/update-kernel';
+import { combineCall, squaresCall, updateCall, updateKernel } from '../../../src/runtime/compile/update-kernel';
 import { NumericalError } from '../../../src/runtime/errors';
 import { key, normal } from '../../../src/runtime/random';
 import { compiledStep } from '../../../src/training/compiled-step';
+import { sampleShards } from '../../../src/training/shards';
 import { eagerStep, type Loss, type TrainStep } from '../../../src/training/step';
 
 const numbers = (seed: number, count: number) => Float32Array.from(normal(key(seed), count));
@@ -53,7 +54,7 @@ describe('training/compiled-step', () => {
     };
     for (const kernel of [simd, plain]) {
       kernel.memory.set(start);
-      kernel.update(arrays, 16, 32, 0.999, settings);
+      kernel.run(updateCall(arrays, 16, 32, 0.999, settings));
     }
     // a few float32 operations on numbers of order one, against float64 rounded at each store
     simd.memory.forEach((x, i) =>
@@ -63,9 +64,23 @@ describe('training/compiled-step', () => {
     simd.memory.forEach((x, i) => outside(i) && assert.equal(x, start[i]));
     assert.ok(start.some((x, i) => !outside(i) && x !== simd.memory[i]));
     const exact = [...simd.memory.subarray(count, 2 * count)].reduce((sum, x) => sum + x * x, 0);
-    assert.ok(Math.abs(simd.sumOfSquares(count, count) - exact) < 1e-12 * exact);
+    assert.ok(Math.abs(simd.run(squaresCall(count, count)) - exact) < 1e-12 * exact);
     simd.memory[count + 3] = 1e30; // its square is beyond float32
-    assert.ok(Math.abs(simd.sumOfSquares(count, count) / 1e60 - 1) < 1e-6);
+    assert.ok(Math.abs(simd.run(squaresCall(count, count)) / 1e60 - 1) < 1e-6);
+  });
+
+  it('gradients of two parts are averaged, with the sum of squares of the average', () => {
+    const count = 32;
+    for (const kernel of [updateKernel(2 * count, 'shared'), updateKernel(2 * count, 'plain')]) {
+      const start = numbers(6, 2 * count);
+      kernel.memory.set(start);
+      const squares = kernel.run(combineCall(0, count, count, 0.5));
+      const mean = start.subarray(0, count).map((x, i) => (x + start[count + i]) / 2);
+      mean.forEach((x, i) => assert.ok(Math.abs(kernel.memory[i] - x) < 1e-6));
+      assert.deepEqual([...kernel.memory.subarray(count)], [...start.subarray(count)], 'the other part stays');
+      const exact = mean.reduce((sum, x) => sum + x * x, 0);
+      assert.ok(Math.abs(squares / exact - 1) < 1e-6, `${kernel.name}: ${squares} against ${exact}`);
+    }
   });
 
   it('equals the eager step in decay groups, clipping, moments and averages, also of unused weights', async () => {
@@ -85,6 +100,42 @@ describe('training/compiled-step', () => {
         assert.ok(Math.abs(x - expected.get(name)![i]) < 5e-6, `${name}[${i}]: ${x} against ${expected.get(name)![i]}`),
       );
     }
+  });
+
+  it('cut over two threads it equals the whole batch, also where a batch cannot be cut', async () => {
+    const options = { weightDecay: 0.5, clipNorm: 0.1, emaRate: 0.9 };
+    const two = compiledStep(loss, weights(), { ...options, shards: sampleShards, threads: 2 });
+    const one = compiledStep(loss, weights(), { ...options, threads: 1 });
+    const rows = (i: number, count: number) => ({
+      x: tf.tensor(numbers(10 + i, 4 * count), [count, 4]),
+      y: tf.tensor(numbers(50 + i, 2 * count), [count, 2]),
+    });
+    for (const [i, count] of [6, 3, 8, 6].entries()) {
+      const [a, b] = [await two.update(rows(i, count), 0.05), await one.update(rows(i, count), 0.05)];
+      assert.ok(Math.abs(a.loss - b.loss) < 1e-5 && Math.abs(a.gradientNorm - b.gradientNorm) < 1e-5);
+    }
+    const expected = values(one);
+    for (const [name, got] of values(two)) {
+      got.forEach((x, i) => assert.ok(Math.abs(x - expected.get(name)![i]) < 5e-6, `${name}[${i}]`));
+    }
+    // and the same bits each time
+    const again = compiledStep(loss, weights(), { ...options, shards: sampleShards, threads: 2 });
+    for (const [i, count] of [6, 3, 8, 6].entries()) await again.update(rows(i, count), 0.05);
+    assert.deepEqual(values(again), values(two));
+    for (const step of [one, two, again]) step.dispose();
+  });
+
+  it('a part that is not finite stops the step and leaves everything as it was', async () => {
+    const step = compiledStep(loss, weights(), { shards: sampleShards, threads: 2 });
+    const good = { x: tf.tensor(numbers(1, 8), [2, 4]), y: tf.tensor(numbers(2, 4), [2, 2]) };
+    await step.update(good, 1e-2);
+    const before = step.exportState();
+    const x = numbers(1, 8);
+    x[7] = Number.NaN; // the helper's row
+    await assert.rejects(step.update({ ...good, x: tf.tensor(x, [2, 4]) }, 1e-2), /with x not finite/);
+    assert.deepEqual(step.exportState(), before);
+    await step.update(good, 1e-2);
+    step.dispose();
   });
 
   it('resumes with the very same bits', async () => {

@@ -18,6 +18,24 @@ export function sumOfSquares(at: usize, count: i32): f64 {
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
+/** `target = (target + source) * factor`; the sum of squares of the result. */
+export function combine(target: usize, source: usize, count: i32, factor: f32): f64 {
+  let low = f64x2.splat(0);
+  let high = f64x2.splat(0);
+  const factors = f32x4.splat(factor);
+  const bytes = <usize>count << 2;
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const x = f32x4.mul(f32x4.add(v128.load(target + i), v128.load(source + i)), factors);
+    v128.store(target + i, x);
+    const a = f64x2.promote_low_f32x4(x);
+    const b = f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 2, 3));
+    low = f64x2.add(low, f64x2.mul(a, a));
+    high = f64x2.add(high, f64x2.mul(b, b));
+  }
+  const sum = f64x2.add(low, high);
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
 /** One AdamW update and one step of the moving average, in place, reading each array once. */
 export function adamw(
   weights: usize,

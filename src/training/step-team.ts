@@ -1,0 +1,169 @@
+import {
+  type BatchArrays,
+  createEvaluator,
+  type Evaluator,
+  HelperThread,
+  type LoadJob,
+  type Place,
+} from '../runtime/compile/helper-thread';
+import type { OnnxModel } from '../runtime/compile/onnx';
+import { onnxRuntime, refused, sessionOptions } from '../runtime/compile/session';
+import {
+  combineCall,
+  type KernelCall,
+  squaresCall,
+  type UpdateArrays,
+  type UpdateKernel,
+  type UpdateNumbers,
+  updateCall,
+  updateKernel,
+} from '../runtime/compile/update-kernel';
+import type { FlatParameters } from './flat-parameters';
+import type { PlainBatch } from './shards';
+
+/** A loaded loss: which weights have a gradient follows from the graph. */
+export interface LoadedLoss {
+  id: number;
+  model: OnnxModel;
+}
+
+/**
+ * The threads of a compiled training step over one flat memory `[weights, gradients of each thread, first, second, average]`. Each
+ * thread computes the gradients of its part of a batch with single-threaded operators, then they share the update: on two cores
+ * nearly twice the speed of one, where operators that split themselves leave every small one to one core.
+ */
+export class StepTeam {
+  readonly memory: Float32Array;
+  /** Offsets of the arrays; `gradients` is where the whole batch's end up. */
+  readonly at: UpdateArrays;
+  private readonly kernel: UpdateKernel;
+  private readonly evaluator: Evaluator;
+  private readonly helpers: HelperThread[];
+  private count = 0;
+
+  /** @param parts threads, one of them the caller's; 1 leaves threads to the operators. */
+  constructor(
+    private readonly layout: FlatParameters,
+    parts: number,
+    private readonly threads: number,
+    prefer: 'simd' | 'plain' = 'simd',
+  ) {
+    const { size } = layout;
+    this.kernel = updateKernel((4 + parts) * size, parts > 1 && prefer === 'simd' ? 'shared' : prefer);
+    const { memory, shared } = this.kernel;
+    this.memory = memory;
+    const used = shared ? parts : 1;
+    this.at = {
+      weights: 0,
+      gradients: size,
+      first: (1 + used) * size,
+      second: (2 + used) * size,
+      average: (3 + used) * size,
+    };
+    const { ort, native } = onnxRuntime();
+    this.evaluator = createEvaluator({ native, Tensor: ort.Tensor, memory, size, slot: 1 });
+    this.helpers = Array.from({ length: used - 1 }, (_, i) => new HelperThread({ ...shared!, size, slot: i + 2 }));
+  }
+
+  /** How many parts a batch may be cut into. */
+  get parts(): number {
+    return this.helpers.length + 1;
+  }
+
+  /** Loads a loss for parts of a batch, or for whole batches. @throws CompileError when ONNX Runtime refuses the graph. */
+  load(model: OnnxModel, parts: number): LoadedLoss {
+    const { layout } = this;
+    const place = (name: string, key: string): Place => ({ name, ...layout.place(key) });
+    const named = (list: readonly { name: string }[], prefix: string) =>
+      list.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => place(name, name.slice(prefix.length)));
+    const writes = named(model.outputs, 'gradient.');
+    const active = new Set(writes.map(({ name }) => name));
+    const job: LoadJob = {
+      id: this.count++,
+      model: model.bytes,
+      options: sessionOptions(parts > 1 ? 1 : this.threads),
+      reads: named(model.inputs, 'weights.'),
+      writes,
+      idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
+    };
+    if (parts > 1) for (const helper of this.helpers) helper.post({ kind: 'load', ...job });
+    try {
+      this.joined(parts - 1, () => {
+        this.evaluator.load(job);
+        return 0;
+      });
+    } catch (error) {
+      throw refused(model, error);
+    }
+    return { id: job.id, model };
+  }
+
+  /** Mean loss of the parts of a batch, and the norm of its gradient, which is in memory afterwards. */
+  evaluate({ id, model }: LoadedLoss, parts: readonly PlainBatch[]): { loss: number; gradientNorm: number } {
+    const [own, ...others] = parts.map((batch) => ({ id, batch: arraysOf(model, batch) }));
+    for (const [i, job] of others.entries()) this.helpers[i].post({ kind: 'run', ...job });
+    const sum = this.joined(others.length, () => this.evaluator.run(own));
+    const { size } = this.layout;
+    const { gradients } = this.at;
+    const squares = this.together((from, count) => {
+      if (others.length === 0) return [squaresCall(gradients + from, count)];
+      return others.map((_, i) => {
+        const factor = i === others.length - 1 ? 1 / parts.length : 1;
+        return combineCall(gradients + from, gradients + (i + 1) * size + from, count, factor);
+      });
+    });
+    return { loss: sum / parts.length, gradientNorm: Math.sqrt(squares) };
+  }
+
+  /** AdamW on everything; `keep` is the factor of weight decay where it applies. */
+  update(keep: number, numbers: UpdateNumbers): void {
+    const { decayed } = this.layout;
+    this.together((from, count) => {
+      const middle = Math.min(Math.max(decayed, from), from + count);
+      return [
+        updateCall(this.at, from, middle - from, keep, numbers),
+        updateCall(this.at, middle, from + count - middle, 1, numbers),
+      ];
+    });
+  }
+
+  dispose(): void {
+    for (const helper of this.helpers) helper.post({ kind: 'dispose' });
+    this.evaluator.dispose();
+  }
+
+  /** Kernel calls on each thread's stretch of the flat arrays; the sum of what the last call of each returns. */
+  private together(calls: (from: number, count: number) => KernelCall[]): number {
+    const { parts } = this;
+    const edge = (part: number) => STRETCH * Math.floor((this.layout.size * part) / parts / STRETCH);
+    const stretch = (part: number) => calls(edge(part), edge(part + 1) - edge(part));
+    for (const [i, helper] of this.helpers.entries()) helper.post({ kind: 'kernel', calls: stretch(i + 1) });
+    return this.joined(this.helpers.length, () => stretch(0).reduce((_, call) => this.kernel.run(call), 0));
+  }
+
+  /** The sum of the caller's own work and of the first `count` helpers'; every helper is waited for, whatever fails. */
+  private joined(count: number, own: () => number): number {
+    const helpers = this.helpers.slice(0, count);
+    let value = 0;
+    let failed: unknown;
+    for (const work of [own, ...helpers.map((helper) => () => helper.wait())]) {
+      try {
+        value += work();
+      } catch (error) {
+        failed ??= error;
+      }
+    }
+    if (failed !== undefined) throw failed;
+    return value;
+  }
+}
+
+/** Stretches start at multiples of this many floats: a cache line. */
+const STRETCH = 16;
+
+/** The arrays that a graph takes, under its own names. */
+function arraysOf({ inputs }: OnnxModel, batch: PlainBatch): BatchArrays {
+  return inputs
+    .filter(({ name }) => name.startsWith('batch.'))
+    .map(({ name, dtype, shape }) => ({ name, dtype, shape, data: batch[name.slice('batch.'.length)].data }));
+}
