@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { choiceOption, namesIn, wholeNumber } from '../arguments';
+import { type ExecutionOptions, execute, executionOptions } from './sweep';
+
+interface AblateArguments extends ExecutionOptions {
+  model: 'AR' | 'MAR';
+  knobs?: string;
+  random?: number;
+  seeds: number;
+  images: number;
+}
+
+/** Adds `cer ablate`. */
+export function register(program: Command): void {
+  executionOptions(
+    program
+      .command('ablate')
+      .description('what each knob of the refinement does: one at a time, and a random search over all')
+      .addOption(choiceOption('--model <name>', 'whose conditions are refined', ['AR', 'MAR']).default('AR'))
+      .option('--knobs <names>', 'these knobs alone, separated by commas (default: all; named below)')
+      .option('--random <n>', 'points of a random search over the knobs (default: none)', wholeNumber)
+      .option('--seeds <n>', 'sampling seeds 0 .. n - 1', wholeNumber, 5)
+      .option('--images <n>', 'images per row, a multiple of 10', wholeNumber, 500),
+    'runs/ablation',
+  )
+    .addHelpText('after', afterHelp)
+    .action(run);
+}
+
+function afterHelp(): string {
+  const { REFINEMENT_KNOBS } = require('../../sweep/refinement-knobs') as typeof import('../../sweep/refinement-knobs');
+  const width = Math.max(...REFINEMENT_KNOBS.map(({ name }) => name.length));
+  const knobs = REFINEMENT_KNOBS.map(({ name, description }) => `  ${name.padEnd(width)}  ${description}`);
+  return `
+Knobs:
+${knobs.join('\n')}
+
+Examples:
+  cer ablate --dry-run
+  cer ablate --model MAR --knobs epsilon,iterations --seeds 3
+  cer ablate --random 40 --queue redis://127.0.0.1:6379
+
+The sweep is written to the folder as ablation-MODEL.json: edit it and run it with \`cer sweep\`; rows that are there are
+kept. Every point is compared with the refinement at its defaults and with itself without refinement, over shared seeds.`;
+}
+
+async function run({ model, knobs, random, seeds, images, ...options }: AblateArguments): Promise<void> {
+  const { ablationSweep, REFINEMENT_KNOBS } = await import('../../sweep/refinement-knobs');
+  const { planSweep } = await import('../../sweep/plan');
+  const { join } = await import('node:path');
+  const names = REFINEMENT_KNOBS.map(({ name }) => name);
+  const chosen = knobs === undefined ? undefined : namesIn('Knobs to ablate', knobs, names);
+  const file = ablationSweep({ model, knobs: chosen, random, seeds, images });
+  const plan = planSweep(file);
+  const name = `ablation-${model}`;
+  if (!options.dryRun) await keep(join(options.out, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+  await execute(plan, name, options);
+}
+
+/** Writes the sweep; another one of that name, which somebody may have edited, is moved aside. */
+async function keep(path: string, text: string): Promise<void> {
+  const { existsSync, readFileSync, renameSync } = await import('node:fs');
+  const { writeFileAtomic } = await import('../../io/atomic-file');
+  if (existsSync(path)) {
+    if (readFileSync(path, 'utf8') === text) return;
+    const aside = path.replace(/\.json$/, '.previous.json');
+    renameSync(path, aside);
+    console.error(`another sweep was in ${path}; it is now ${aside}`);
+  }
+  writeFileAtomic(path, (write) => write(Buffer.from(text)));
+}
