@@ -50,9 +50,9 @@ describe('study', () => {
       const given = trainingArguments(training, { profile: 'full', out: 'x' });
       for (const option of given.filter((word) => word.startsWith('--'))) assert.ok(known?.includes(option), option);
     }
-    const tuned = TRAININGS.find(({ variant }) => variant.fineTune === 'coupled' && variant.seed === 2);
+    const tuned = TRAININGS.find(({ variant }) => variant.fineTune === 'coupled');
     const words = trainingArguments(tuned!, { profile: 'full', out: 'x' }).join(' ');
-    assert.match(words, /--out x\/coupled-seed-2 --fine-tune coupled --from x\/seed-2/);
+    assert.match(words, /--out x\/coupled-seed-1 --fine-tune coupled --from x\/seed-1/);
   });
 
   it('variants: a folder each, the same images for every size, the profile itself for the default', () => {
