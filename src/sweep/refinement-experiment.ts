@@ -35,6 +35,7 @@ export const refinementExperiment: SweepExperiment = {
     const { images, training } = configuration as unknown as RunConfiguration;
     return 0.015 * images * (training.resolution / 32) ** 2;
   },
+  megabytes: () => 850, // resident size of a process after some rows at 32 pixels
   open: async () => {
     const { RunMaker } = await import('../experiments/measured-run');
     const maker = new RunMaker();
