@@ -54,6 +54,8 @@ export interface GeneratedRun {
 /** Images per class of the reference split, and of the training images that near-copies are looked for among. */
 const REFERENCE = 300;
 const HELD = 150;
+/** Laws, refinements and features that are kept: a few megabytes each. */
+const KEPT = 48;
 
 /**
  * Makes and measures runs; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
@@ -198,7 +200,7 @@ export class RunMaker {
     const found = (this.kept.get(name) as Promise<T> | undefined) ?? make();
     this.kept.delete(name);
     this.kept.set(name, found);
-    if (this.kept.size > 12) this.kept.delete([...this.kept.keys()][0]);
+    if (this.kept.size > KEPT) this.kept.delete([...this.kept.keys()][0]);
     return found;
   }
 }

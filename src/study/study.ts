@@ -1,6 +1,6 @@
 import type { MeasuredRun } from '../experiments/measured-run';
 import type { RunOptions } from '../experiments/run-configuration';
-import { type Plan, type Point, planSweep } from '../sweep/plan';
+import { type Plan, type Point, planSweep, type Task } from '../sweep/plan';
 import type { RowStore } from '../sweep/store';
 import { CONTROL_METHODS, FINE_TUNED_METHODS, type Method, PAPER_METHODS, RIVAL_METHODS } from './methods';
 import type { StudyRow } from './rows';
@@ -82,9 +82,15 @@ export function planTable(table: Table, size: StudySize, base: RunOptions = {}):
   const tasks = new Map(plans.flatMap(({ plan }) => plan.tasks.map((task) => [task.key, task])));
   return {
     table,
-    plan: { ...plans[0].plan, points: plans.flatMap(({ plan }) => plan.points), tasks: [...tasks.values()] },
+    // Rows of one model together: whoever makes them loads it and its law once.
+    plan: { ...plans[0].plan, points: plans.flatMap(({ plan }) => plan.points), tasks: byModel([...tasks.values()]) },
     cells: plans.map(({ name, trainingSeed, plan }) => ({ method: name, trainingSeed, point: plan.points[0] })),
   };
+}
+
+function byModel(tasks: Task[]): Task[] {
+  const modelOf = ({ configuration: { training, model } }: Task) => JSON.stringify([training, model]);
+  return tasks.sort((a, b) => (modelOf(a) < modelOf(b) ? -1 : modelOf(a) > modelOf(b) ? 1 : 0));
 }
 
 /** The rows of a table that are there. */
