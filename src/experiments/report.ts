@@ -8,12 +8,14 @@ import type { SummaryRow, Verdict } from '../notebook/record';
 import { plotlyPath } from '../plots/render';
 import { type Finding, withError } from './findings';
 import { markdownToHtml } from './markdown';
+import { limitsSection } from './report-limits';
 import { REPORT_STYLE } from './report-style';
+import { sweepSections } from './report-sweeps';
 import type { NotebookResult, Reproduction } from './reproduce';
 
 /**
- * Writes `report.html`: what was found and what does not replicate, then every notebook with its figures. One file that
- * opens offline: plotly is inside once, pictures stand in where scripts are off, and its policy forbids any request.
+ * Writes `report.html`: what was found and what does not replicate, every notebook with its figures, the sweeps in the results folder, and a
+ * page of limits. One file that opens offline: plotly is inside once, pictures stand in where scripts are off, and its policy forbids any request.
  * @returns its path.
  */
 export function writeReport({ profile, results, notebooks, findings }: Omit<Reproduction, 'report'>): string {
@@ -25,6 +27,7 @@ export function writeReport({ profile, results, notebooks, findings }: Omit<Repr
   const sections = executed
     .filter(({ file }) => existsSync(file))
     .map(({ result, file }) => notebookSection(result, readNotebook(file).cells));
+  const sweeps = sweepSections(results);
   const html = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
@@ -36,8 +39,10 @@ export function writeReport({ profile, results, notebooks, findings }: Omit<Repr
 <h1>Condition errors refinement, reproduced</h1>
 ${leadParagraph(profile, notebooks, findings)}
 ${summarySection(findings)}
-<nav><h2>Notebooks</h2><ol>${executed.map(({ result }) => notebookLine(result)).join('\n')}</ol></nav>
-${sections.join('\n')}
+<nav><h2>Notebooks</h2><ol>${executed.map(({ result }) => notebookLine(result)).join('\n')}</ol>
+<ul>${sweeps.map(({ name }, i) => `<li><a href="#sweep-${i}">Sweep: ${escapeHtml(name)}</a></li>`).join('\n')}
+<li><a href="#limits">Limits</a></li></ul></nav>
+${[...sections, ...sweeps.map(({ html: own }) => own), limitsSection({ profile, findings })].join('\n')}
 </main></body></html>
 `;
   writeFileAtomic(path, (write) => write(Buffer.from(html)));
