@@ -3,6 +3,22 @@ import { MissingDependencyError } from '../runtime/errors';
 import { jupyterEnvironment, projectRoot, requireJupyter } from './jupyter';
 
 /**
+ * How Jupyter is started on the project folder: for this machine only, on the notebooks, and asking no other machine for
+ * news, updates or extensions.
+ */
+export function serverArguments(program: 'lab' | 'notebook'): string[] {
+  const lab = [
+    '--LabApp.default_url=/lab/tree/notebooks',
+    '--LabApp.news_url=None',
+    '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate',
+    '--LabApp.extension_manager=readonly',
+  ];
+  const place = program === 'lab' ? lab : ['--NotebookApp.default_url=/tree/notebooks'];
+  const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []; // as in a container; the token still guards it
+  return ['--ip=127.0.0.1', ...place, ...asRoot];
+}
+
+/**
  * Runs JupyterLab (else Notebook) on the project until it is closed, for this machine only and with Jupyter's token.
  * The project folder is its root, so that figures can fetch plotly from the project's own packages.
  * @returns Jupyter's exit status.
@@ -19,11 +35,8 @@ export async function openLab(extra: readonly string[]): Promise<number> {
       remedy: 'Run `pip install jupyterlab` in the same Python, or point CER_JUPYTER to another `jupyter`.',
     });
   }
-  const place =
-    program === 'lab' ? ['--LabApp.default_url=/lab/tree/notebooks'] : ['--NotebookApp.default_url=/tree/notebooks'];
   console.log(`Opening Jupyter ${program === 'lab' ? 'Lab' : 'Notebook'}; Ctrl-C here closes it.`);
-  const asRoot = process.getuid?.() === 0 ? ['--allow-root'] : []; // as in a container; the token still guards it
-  const child = spawn(jupyter, [program, '--ip=127.0.0.1', ...place, ...asRoot, ...extra], {
+  const child = spawn(jupyter, [program, ...serverArguments(program), ...extra], {
     cwd: projectRoot,
     env: jupyterEnvironment(),
     stdio: 'inherit',

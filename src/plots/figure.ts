@@ -43,6 +43,7 @@ export function figure(data: Data[], { title, x, y, width = 760, height = 440, l
       plot_bgcolor: '#ffffff',
       margin: { l: 70, r: 25, t: 55, b: 60 },
       legend: { orientation: 'h', y: -0.22 },
+      hoverlabel: { namelength: -1 }, // plotly cuts names after 15 letters
       ...Object.fromEntries(Object.entries(layout).filter(([name]) => name !== 'xaxis' && name !== 'yaxis')),
     },
   };

@@ -18,7 +18,7 @@ describe('a table in the browser', function () {
       (html) => {
         const box = document.createElement('div');
         box.innerHTML = html;
-        for (const script of box.querySelectorAll('script')) new Function(script.textContent!)();
+        box.querySelectorAll('script').forEach((script) => new Function(script.textContent!)());
         document.querySelector('#place')!.append(box);
       },
       tableHtml(
