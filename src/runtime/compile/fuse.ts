@@ -8,7 +8,7 @@ interface Output {
 
 /**
  * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape)
- * becomes part of it, and the second half of a layer norm becomes one node.
+ * becomes part of it, and a layer norm becomes one node, with its weight and bias where nothing else needs the normalised values.
  */
 export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
   const uses = countUses(outputs.map(({ value }) => value));
@@ -16,7 +16,10 @@ export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
   const renew = (value: Value): Value => renewed.get(value) ?? value;
   for (const node of reachable(outputs.map(({ value }) => value))) {
     const [only] = node.outputs;
-    const fused = withBias(graph, only, uses, renew) ?? layerNorm(graph, only, renewed, renew);
+    const fused =
+      withBias(graph, only, uses, renew) ??
+      affineNorm(graph, only, uses, renew) ??
+      layerNorm(graph, only, renewed, renew);
     if (fused) {
       renewed.set(only, fused);
       continue;
@@ -71,42 +74,69 @@ function withBias(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Ren
 }
 
 /**
- * `centred / sqrt(mean(centred^2) + epsilon)` over the last axis. Only this half: ONNX Runtime computes the variance as
- * mean(x^2) - mean(x)^2, which is accurate when the mean has been taken out before and useless when it is large.
+ * `(x - mean) / sqrt(variance + epsilon)` over the last axis. ONNX Runtime takes the mean out before it squares, so that it is
+ * accurate also where the mean is large (a test holds it to that).
  */
 function layerNorm(graph: Graph, value: Value, renewed: Map<Value, Value>, renew: Renew): Value | undefined {
   if (value.node?.op === 'Reciprocal') {
     const found = inverseDeviation(value);
     if (!found) return undefined;
-    const centred = renew(found.centred);
-    const width = centred.shape[centred.shape.length - 1];
-    const ones = graph.constant(new Float32Array(width).fill(1), [width], 'float32');
-    const statistics = [...centred.shape.slice(0, -1), 1];
-    const kinds = [centred.shape, statistics, statistics].map((shape) => ({ shape, dtype: 'float32' as const }));
-    const [normed, , inverse] = graph.nodes('LayerNormalization', [centred, ones], kinds, {
-      axis: -1,
-      epsilon: { float: found.epsilon },
-    });
-    const source = value;
-    normalised.set(source, { centred: found.centred, normed });
+    const { source, centred, epsilon } = found;
+    const [normed, , inverse] = normalisation(graph, renew(source), epsilon);
+    normalised.set(value, { source, centred, normed, epsilon });
     return inverse;
   }
-  if (value.node?.op !== 'Mul') return undefined;
-  const [a, b] = value.node.inputs as readonly Value[];
-  for (const [x, inverse] of [
-    [a, b],
-    [b, a],
-  ]) {
+  for (const [x, inverse] of operandsOf(value, 'Mul')) {
     const known = renewed.has(inverse) ? normalised.get(inverse) : undefined;
-    if (known && known.centred === x) return known.normed;
+    if (known?.centred === x) return known.normed;
   }
   return undefined;
 }
 
-const normalised = new WeakMap<Value, { centred: Value; normed: Value }>();
+/** `normed * weight + bias` with one weight and bias per column, where only this needs `normed`. */
+function affineNorm(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
+  for (const [product, bias] of operandsOf(sum, 'Add')) {
+    for (const [normed, weight] of uses.get(product) === 1 ? operandsOf(product, 'Mul') : []) {
+      for (const [centred, inverse] of uses.get(normed) === 1 ? operandsOf(normed, 'Mul') : []) {
+        const known = normalised.get(inverse);
+        const width = centred.shape[centred.shape.length - 1];
+        const perColumn = [weight, bias].every(
+          ({ shape }) => sizeOf(shape) === width && shape[shape.length - 1] === width,
+        );
+        if (known?.centred !== centred || !perColumn || sizeOf(sum.shape) !== sizeOf(centred.shape)) continue;
+        const vectors = [weight, bias].map((vector) => reshapeValue(graph, renew(vector), [width]));
+        return normalisation(graph, renew(known.source), known.epsilon, vectors)[0];
+      }
+    }
+  }
+  return undefined;
+}
 
-/** Matches 1 / sqrt(mean(x x) + epsilon) where x has zero mean over its last axis. */
-function inverseDeviation(value: Value): { centred: Value; epsilon: number } | undefined {
+/** A layer norm node: normalised values, mean, inverse deviation. */
+function normalisation(graph: Graph, x: Value, epsilon: number, [weight, bias]: Value[] = []): Value[] {
+  const width = x.shape[x.shape.length - 1];
+  const scale = weight ?? graph.constant(new Float32Array(width).fill(1), [width], 'float32');
+  const statistics = [...x.shape.slice(0, -1), 1];
+  const kinds = [x.shape, statistics, statistics].map((shape) => ({ shape, dtype: 'float32' as const }));
+  const attributes = { axis: -1, epsilon: { float: epsilon } };
+  return graph.nodes('LayerNormalization', bias ? [x, scale, bias] : [x, scale], kinds, attributes);
+}
+
+/** Both orders of the operands of a sum or product. */
+function operandsOf({ node }: Value, op: 'Add' | 'Mul'): [Value, Value][] {
+  if (node?.op !== op) return [];
+  const [a, b] = node.inputs as readonly Value[];
+  return [
+    [a, b],
+    [b, a],
+  ];
+}
+
+/** Inverse deviations found so far, before they were renewed. */
+const normalised = new WeakMap<Value, { source: Value; centred: Value; normed: Value; epsilon: number }>();
+
+/** Matches 1 / sqrt(mean(c c) + epsilon) where c is x without its mean over the last axis. */
+function inverseDeviation(value: Value): { source: Value; centred: Value; epsilon: number } | undefined {
   const root = operand(value, 'Reciprocal', 'Sqrt');
   const shifted = root && operand(root, 'Sqrt', 'Add');
   if (!shifted) return undefined;
@@ -118,7 +148,7 @@ function inverseDeviation(value: Value): { centred: Value; epsilon: number } | u
   const [centred, same] = square.node.inputs as readonly Value[];
   if (centred !== same || centred.node?.op !== 'Sub') return undefined;
   const [x, mean] = centred.node.inputs as readonly Value[];
-  return lastAxisMean(mean) === x ? { centred, epsilon } : undefined;
+  return lastAxisMean(mean) === x ? { source: x, centred, epsilon } : undefined;
 }
 
 function operand(value: Value, op: string, inner: string): Value | undefined {

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
+import { layerNorm } from '../../../src/models/layers';
 import { useBackend } from '../../../src/runtime/backend';
 import { compile } from '../../../src/runtime/compile';
 import { KERNELS, tracingBackend } from '../../../src/runtime/compile/tracing-backend';
@@ -97,7 +98,54 @@ describe('runtime/compile kernels', () => {
         assert.ok(Math.abs(got[r * width + i] - (v - mean) / Math.sqrt(variance + 1e-6)) < 5e-3);
       });
     }
-    assert.equal(compiled.onnx({ x: { shape: [rows, width], dtype: 'float32' } }).nodes, 3);
+    assert.equal(compiled.onnx({ x: { shape: [rows, width], dtype: 'float32' } }).nodes, 1);
+  });
+
+  it('a layer norm with weight and bias is one node, in a training step it keeps the normalised values', async () => {
+    await useBackend();
+    const float = (...shape: number[]) => ({ shape, dtype: 'float32' as const });
+    const specs = { x: float(2, 3, 16), w: float(16), b: float(16) };
+    const norm = ({ x, w, b }: Record<string, tf.Tensor>) => {
+      const parameters = new Map([
+        ['norm.weight', w],
+        ['norm.bias', b],
+      ]);
+      return layerNorm(parameters, 'norm', x);
+    };
+    const forward = compile(norm);
+    assert.equal(forward.onnx(specs).nodes, 1);
+    const inputs = {
+      x: tf.tensor3d(Float32Array.from(uniform(key(1), 96, -3, 5)), [2, 3, 16]),
+      w: tf.tensor1d(Float32Array.from(uniform(key(2), 16, -2, 2))),
+      b: tf.tensor1d(Float32Array.from(uniform(key(3), 16, -2, 2))),
+    };
+    const gradients = (given: Record<string, tf.Tensor>) => {
+      const sum = (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor) => norm({ x, w, b }).sin().sum() as tf.Scalar;
+      const [x, w, b] = tf.grads(sum)([given.x, given.w, given.b]);
+      return { x, w, b, value: norm(given) };
+    };
+    const backward = compile(gradients);
+    const want = gradients(inputs);
+    for (const [name, got] of Object.entries(backward(inputs))) {
+      const have = got.dataSync();
+      want[name as 'x'].dataSync().forEach((x, i) => assert.ok(Math.abs(have[i] - x) < 2e-5, `${name}[${i}]`));
+    }
+  });
+
+  it('a sum over many rows is a product with ones, and as accurate', async () => {
+    await useBackend();
+    const sums = compile(({ x }: { x: tf.Tensor }) => ({ all: x.sum([0, 1]), kept: x.sum(0, true) }));
+    const x = tf.tensor3d(Float32Array.from(uniform(key(4), 64 * 32 * 5, 0, 1)), [64, 32, 5]);
+    const got = sums({ x });
+    const want = new Float64Array(5);
+    x.dataSync().forEach((value, i) => {
+      want[i % 5] += value;
+    });
+    // 2,048 float32 additions of numbers below 1
+    got.all.dataSync().forEach((value, i) => assert.ok(Math.abs(value / want[i] - 1) < 1e-6));
+    assert.deepEqual(got.kept.shape, [1, 32, 5]);
+    const expected = x.sum(0, true).dataSync();
+    got.kept.dataSync().forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-4));
   });
 
   it('a bias joins its product, also behind a reshape', async () => {

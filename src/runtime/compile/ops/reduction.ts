@@ -1,4 +1,4 @@
-import { type Graph, sizeOf } from '../graph';
+import { type Graph, sizeOf, type Value } from '../graph';
 import { aligned, type Lazy, materialise, reshapeValue, transposeValue, whole } from '../lazy';
 import { axesOf, type Call, type Kernels } from './call';
 import { cast, multiply, number } from './elementwise';
@@ -27,12 +27,29 @@ export function reduce(graph: Graph, op: Reduction, x: Lazy, axes: readonly numb
     const source = perm ? full.node!.inputs[0]! : full;
     const sourceAxes = (perm ? real.map((axis) => perm[axis]) : real).sort((a, b) => a - b);
     const sourceShape = source.shape.map((n, i) => (sourceAxes.includes(i) ? 1 : n));
-    value = graph.node(op, [source, graph.integers(sourceAxes)], sourceShape, x.value.dtype);
+    value =
+      op === 'ReduceSum' && isColumnSum(source, sourceAxes)
+        ? reshapeValue(graph, columnSum(graph, source, sourceAxes.length), sourceShape)
+        : graph.node(op, [source, graph.integers(sourceAxes)], sourceShape, x.value.dtype);
     if (perm) value = transposeValue(graph, value, perm);
   }
   const known = keepDims ? reduced : reduced.filter((_, i) => !axes.includes(i));
   const result: Lazy = { value: reshapeValue(graph, value, known), shape };
   return op === 'ReduceSum' && repeats !== 1 ? multiply(graph, result, number(graph, repeats, x.value.dtype)) : result;
+}
+
+/** Sums over the leading axes of many rows, such as the gradient of a bias. */
+function isColumnSum({ shape, dtype }: Value, axes: readonly number[]): boolean {
+  const rows = sizeOf(shape.slice(0, axes.length));
+  return dtype === 'float32' && axes.length < shape.length && axes.every((axis, i) => axis === i) && rows >= 16;
+}
+
+/** They are a row of ones times the matrix: the product is vectorised, ONNX Runtime's reduction is four times slower. */
+function columnSum(graph: Graph, x: Value, leading: number): Value {
+  const rows = sizeOf(x.shape.slice(0, leading));
+  const columns = sizeOf(x.shape.slice(leading));
+  const ones = graph.constant(new Float32Array(rows).fill(1), [rows], 'float32');
+  return graph.node('MatMul', [ones, reshapeValue(graph, x, [rows, columns])], [columns], 'float32');
 }
 
 const reducer =
