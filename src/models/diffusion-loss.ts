@@ -3,6 +3,7 @@ import { createDiffusion, type Diffusion } from '../diffusion/gaussian-diffusion
 import { addNoise } from '../diffusion/reverse-step';
 import { type LossTerms, lossTerms } from '../diffusion/training-loss';
 import type { Key } from '../runtime/random';
+import { foldedModulations, headDepth, isFolded } from './folded-head';
 import { gaussian, type Initialiser, initialise, ones, type Shapes, xavier, zeros } from './initialisers';
 import { layerNorm, linear, normalise, silu } from './layers';
 import type { Parameters } from './parameters';
@@ -84,19 +85,38 @@ export function denoise(
   prefix = HEAD_ALONE,
   record?: (name: string, value: tf.Tensor) => void,
 ): tf.Tensor2D {
-  const active = silu(modulation);
+  const depth = headDepth(parameters, prefix);
+  const modulate = modulator(parameters, silu(modulation), prefix, depth);
   let x = linear(parameters, `${prefix}input_proj`, noised);
   record?.('h_in', x);
-  for (let i = 0; parameters.has(`${prefix}res_blocks.${i}.in_ln.weight`); i++) {
+  for (let i = 0; i < depth; i++) {
     const name = `${prefix}res_blocks.${i}`;
-    const [shift, scale, gate] = tf.split(linear(parameters, `${name}.adaLN_modulation.1`, active), 3, 1);
-    const modulated = layerNorm(parameters, `${name}.in_ln`, x).mul(scale.add(1)).add(shift) as tf.Tensor2D;
+    const { modulated, gate } = modulate(i, x);
     const hidden = silu(linear(parameters, `${name}.mlp.0`, modulated));
-    x = x.add(gate.mul(linear(parameters, `${name}.mlp.2`, hidden)));
+    x = x.add((gate as tf.Tensor).mul(linear(parameters, `${name}.mlp.2`, hidden)));
     record?.(`h_block${i}`, x);
   }
-  const [shift, scale] = tf.split(linear(parameters, `${prefix}final_layer.adaLN_modulation.1`, active), 2, 1);
-  return linear(parameters, `${prefix}final_layer.linear`, normalise(x).mul(scale.add(1)).add(shift) as tf.Tensor2D);
+  return linear(parameters, `${prefix}final_layer.linear`, modulate(depth, x).modulated);
+}
+
+/** The adaptive layer norms of the blocks 0 .. depth - 1, which have a gate too, and of the final layer, `depth`. */
+function modulator(parameters: Parameters, active: tf.Tensor2D, prefix: string, depth: number) {
+  if (!isFolded(parameters, prefix)) {
+    return (block: number, x: tf.Tensor2D): { modulated: tf.Tensor2D; gate?: tf.Tensor } => {
+      const last = block === depth;
+      const name = last ? `${prefix}final_layer` : `${prefix}res_blocks.${block}`;
+      const all = linear(parameters, `${name}.adaLN_modulation.1`, active);
+      const [shift, scale, gate] = tf.split(all, last ? 2 : 3, 1);
+      const normed = last ? normalise(x) : layerNorm(parameters, `${name}.in_ln`, x);
+      return { modulated: normed.mul(scale.add(1)).add(shift) as tf.Tensor2D, gate };
+    };
+  }
+  // A folded head: scales contain the layer norm's weight and the 1, shifts its bias.
+  const all = foldedModulations(parameters, active, prefix, depth);
+  return (block: number, x: tf.Tensor2D) => {
+    const [shift, scale, gate] = all.slice(3 * block, 3 * block + 3);
+    return { modulated: normalise(x).mul(scale).add(shift) as tf.Tensor2D, gate };
+  };
 }
 
 /**

@@ -77,6 +77,7 @@ export class TracingBackend extends tf.KernelBackend {
         remedy: 'Read the value outside and pass it in as an argument, or return it as an output.',
       });
     }
+    if (value.constant.length === sizeOf(shape) && value.dtype !== 'int64') return value.constant as tf.BackendValues;
     const constant = Array.from(value.constant as ArrayLike<number>, Number);
     const all = constant.length === 1 ? new Array(sizeOf(shape)).fill(constant[0]) : constant;
     return arrayOf(all, value.dtype) as tf.BackendValues;
