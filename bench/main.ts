@@ -3,11 +3,12 @@ import { join } from 'node:path';
 
 /** A benchmark: `bench/NAME.ts` exports `run`, which measures and returns rows; `print` shows them to a reader. */
 export interface Benchmark {
-  run(log: (line: string) => void): Promise<object[]>;
+  /** @param only part of the names of the cases to run, where a benchmark has cases. */
+  run(log: (line: string) => void, only?: string): Promise<object[]>;
   print(rows: object[]): void;
 }
 
-/** `npm run bench -- NAME [--json]`: prints a table, or with `--json` an array of rows and nothing else on stdout. */
+/** `npm run bench -- NAME [--json] [--only TEXT]`: prints a table, or with `--json` an array of rows and nothing else on stdout. */
 async function main(): Promise<void> {
   const [name, ...flags] = process.argv.slice(2);
   const file = join(__dirname, `${name}.ts`);
@@ -22,7 +23,8 @@ async function main(): Promise<void> {
     return;
   }
   const benchmark = (await import(file)) as Benchmark;
-  const rows = await benchmark.run((line) => console.error(line));
+  const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
+  const rows = await benchmark.run((line) => console.error(line), only);
   if (flags.includes('--json')) console.log(JSON.stringify(rows, null, 2));
   else benchmark.print(rows);
 }

@@ -25,10 +25,11 @@ const gaussian = (name: string, shape: number[]) =>
     shape,
   );
 
-export async function run(log: (line: string) => void): Promise<ComparisonRow[]> {
+export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
   log(`compiled sampling (eager parts on ${name}: ${reason})`);
-  return compare(join(__dirname, 'peers', 'sampling.py'), cases(), log);
+  const selected = cases().filter((item) => item.case.includes(only));
+  return compare(join(__dirname, 'peers', 'sampling.py'), selected, log);
 }
 
 export function cases(): Comparison[] {
@@ -47,11 +48,14 @@ export const print = printComparison;
 /** 100 ancestral steps of the denoising MLP, random numbers included. */
 function reverseProcess(width: number, rows: number, target: number): Comparison {
   const size = { channels: 16, conditionWidth: 256, width, depth: 4 };
+  // One thread is never the best here, and takes seconds.
+  const threads = width > 256 && rows > 16 ? [2] : [2, 1];
   return {
     case: `(d) 100 sampling steps, MLP ${width}x4, ${rows} rows`,
     target,
     count: rows > 64 || width > 256 ? 1 : 3,
-    spec: { kind: 'reverse', size: { ...size, rows, steps: 100 } },
+    threads,
+    spec: { kind: 'reverse', size: { ...size, rows, steps: 100 }, threads },
     async prepare(threads) {
       const parameters = accelerate(initDiffusionHead(size, seed, ''), threads);
       const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;

@@ -26,10 +26,17 @@ export interface Comparison {
   prepare(threads: number): Promise<{ run(): Promise<unknown>; dispose(): void }>;
   /** What the peer script is told. */
   spec: object;
-  /** Runs in a round, and rounds. */
+  /** Runs in a round. */
   count: number;
-  rounds?: number;
+  /** Thread settings to try on our side; default two and one. */
+  threads?: number[];
 }
+
+/** Rounds of a case, fewer where they take long, but never fewer than three. */
+const ROUNDS = 5;
+const CASE_SECONDS = 12;
+/** A setting that is this much slower than the best of its side in the first round is not measured further. */
+const HOPELESS = 1.5;
 
 /** Measures the cases against a peer script, alternating between ours and each PyTorch setting within each round. */
 export async function compare(
@@ -49,34 +56,34 @@ export async function compare(
   return rows;
 }
 
-const THREADS = [2, 1];
-
 async function measure(item: Comparison, peer: Peer | undefined): Promise<ComparisonRow> {
   const begin = performance.now();
-  const first = await item.prepare(THREADS[0]);
+  const [most, ...others] = item.threads ?? [2, 1];
+  const first = await item.prepare(most);
   await first.run();
   const firstMs = performance.now() - begin;
-  const ours = [
-    { threads: THREADS[0], ...first, times: [] as number[] },
-    { threads: THREADS[1], ...(await item.prepare(THREADS[1])), times: [] as number[] },
-  ];
-  for (const { run } of ours) for (let i = 0; i < 2; i++) await run();
+  let ours = [{ threads: most, ...first, times: [] as number[] }];
+  for (const threads of others) ours.push({ threads, ...(await item.prepare(threads)), times: [] });
+  const prepared = ours;
+  for (const { run } of ours) await run();
   const compiled = process.env.CER_BENCH_COMPILE !== 'off';
   const settings = peer ? await peer.ask<string[]>({ open: { compile: compiled, ...item.spec } }) : [];
-  const theirs = settings.map((name) => ({ name, times: [] as number[] }));
-  for (let round = 0; round < (item.rounds ?? 5); round++) {
+  let theirs = settings.map((name) => ({ name, times: [] as number[] }));
+  const start = performance.now();
+  for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * CASE_SECONDS); round++) {
     for (const { run, times } of ours) {
       for (let i = 0; i < item.count; i++) {
-        const start = performance.now();
+        const now = performance.now();
         await run();
-        times.push(performance.now() - start);
+        times.push(performance.now() - now);
       }
     }
     for (const { name, times } of theirs) {
       times.push(...((await peer?.ask<number[]>({ run: name, count: item.count })) ?? []));
     }
+    if (round === 0) [ours, theirs] = [hopeful(ours), hopeful(theirs)];
   }
-  for (const { dispose } of ours) dispose();
+  for (const { dispose } of prepared) dispose();
   const own = fastest(ours);
   const row: ComparisonRow = {
     case: item.case,
@@ -95,6 +102,11 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<Compar
 
 function fastest<T extends { times: number[] }>(settings: T[]): T {
   return settings.reduce((best, other) => (median(other.times) < median(best.times) ? other : best));
+}
+
+function hopeful<T extends { times: number[] }>(settings: T[]): T[] {
+  const best = Math.min(...settings.map(({ times }) => median(times)));
+  return settings.filter(({ times }) => median(times) <= HOPELESS * best);
 }
 
 function describe({ case: name, ms, threads, torchMs, torch, ratioToTorch, target, firstMs }: ComparisonRow): string {

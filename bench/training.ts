@@ -26,10 +26,11 @@ const gaussian = (name: string, shape: number[]) =>
     shape,
   );
 
-export async function run(log: (line: string) => void): Promise<ComparisonRow[]> {
+export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
   log(`compiled steps (eager parts on ${name}: ${reason})`);
-  return compare(join(__dirname, 'peers', 'training.py'), cases(), log);
+  const selected = cases().filter((item) => item.case.includes(only));
+  return compare(join(__dirname, 'peers', 'training.py'), selected, log);
 }
 
 export const print = printComparison;
