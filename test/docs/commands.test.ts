@@ -41,7 +41,7 @@ describe('commands on the pages', () => {
 });
 
 describe('commands on the pages, run', function () {
-  this.timeout(300_000); // the longest takes half a minute; other processes may have the machine
+  this.timeout(600_000); // the longest takes half a minute; other processes may have the machine
   let left = 0;
   after(() => {
     if (left > 0) console.log(`not run: ${left} that take longer (CER_TEST_DOCS=all runs them, as .ci/run does)`);
@@ -60,6 +60,7 @@ describe('commands on the pages, run', function () {
         place = await workplace();
       });
       after(() => place.remove());
+      afterEach(endGroup); // also after a test that ran out of time
 
       for (const block of chosen) {
         it(`${block.where}: ${title(block)}`, async function () {
@@ -90,20 +91,32 @@ function onPath(program: string): boolean {
   return spawnSync(program, ['--version']).status === 0;
 }
 
-/** Runs lines as a person would in the folder, stopping at the first that fails; nothing is left running. */
+/** The process group of the lines under way: also what they started in the background. */
+let group: number | undefined;
+
+function endGroup(): void {
+  try {
+    if (group !== undefined) process.kill(-group, 'SIGTERM');
+  } catch {
+    // nothing was left
+  }
+  group = undefined;
+}
+
+/** Runs lines as a person would in the folder, stopping at the first that fails. */
 function run(commands: string, cwd: string): Promise<{ status: number | null; output: string }> {
-  const env = { ...process.env, CER_RESULTS: `${cwd}/results`, CI: 'true' };
-  const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], { cwd, env, detached: true });
+  const own = { CER_RESULTS: `${cwd}/results`, npm_config_cache: `${cwd}/.npm`, CI: 'true' };
+  const child = spawn('bash', ['-euo', 'pipefail', '-c', commands], {
+    cwd,
+    env: { ...process.env, ...own },
+    detached: true,
+  });
+  group = child.pid;
   let output = '';
   child.stdout.on('data', (part) => (output += part));
   child.stderr.on('data', (part) => (output += part));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', (status) => {
-      try {
-        process.kill(-child.pid!, 'SIGTERM'); // what the lines left in the background
-      } catch {}
-      resolve({ status, output: output.slice(-4000) });
-    });
+    child.on('exit', (status) => resolve({ status, output: output.slice(-4000) }));
   });
 }
