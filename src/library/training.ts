@@ -1,5 +1,6 @@
-// Training: AdamW, EMA, schedules, the loop with exact resume, checkpoints.
+// Training: AdamW, EMA, schedules, the step compiled, the loop with exact resume, checkpoints.
 export * from '../training/checkpoint';
+export * from '../training/compiled-step';
 export * from '../training/ema';
 export * from '../training/loop';
 export * from '../training/optimizer';

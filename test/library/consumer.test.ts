@@ -84,6 +84,25 @@ describe('a TypeScript project with the library installed', function () {
     assert.equal(stdout, '2 4 4 8\n', stderr);
   });
 
+  it('takes a compiled training step, kernels and helpers from inside the package', () => {
+    const program = `
+      import * as tf from '@tensorflow/tfjs';
+      import { useBackend } from 'condition-refinement/runtime';
+      import { compiledStep } from 'condition-refinement/training';
+      await useBackend();
+      const loss = (parameters, { x }) => tf.mean(tf.square(tf.sub(tf.matMul(x, parameters.get('w')), 3)));
+      const halves = ({ x }) => [0, 4].map((from) => ({ x: { data: x.data.slice(from, from + 4), shape: [2, 2] } }));
+      const options = { weightDecay: 0, threads: 2, shards: halves };
+      const step = compiledStep(loss, new Map([['w', tf.zeros([2, 1])]]), options);
+      const losses = [];
+      for (let k = 0; k < 200; k++) losses.push((await step.update({ x: tf.ones([4, 2]) }, 0.05)).loss);
+      step.dispose();
+      console.log(losses[0] > 8.9 && losses.at(-1) < 0.01);
+    `;
+    const { stdout, stderr } = node(['--input-type=module', '-e', program], packed().consumer);
+    assert.equal(stdout, 'true\n', stderr);
+  });
+
   it('type-checks with a bundler’s resolution', () => {
     // the oldest resolution, which the notebook kernel has, is arethetypeswrong's to check
     const bundler = { module: 'es2022', moduleResolution: 'bundler', noEmit: true };

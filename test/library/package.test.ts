@@ -36,6 +36,22 @@ describe('the packed library', function () {
     assert.ok(tarball.length < 1_000_000, `${tarball.length} bytes`);
   });
 
+  it('holds the kernels and helper threads that its code loads', () => {
+    const built = (name: string) => /\.(wasm|cjs)$/.test(name) && !/stamp|tmp/.test(name);
+    for (const place of ['transport/kernels', 'runtime/compile/kernels']) {
+      const names = readdirSync(join(root, 'src', place))
+        .filter(built)
+        .sort();
+      assert.deepEqual(
+        readdirSync(join(packed().folder, 'dist', place))
+          .filter(built)
+          .sort(),
+        names,
+      );
+      assert.ok(names.length >= 3);
+    }
+  });
+
   it('has a sub-path for every entry of src/library', () => {
     const paths = Object.keys(packed().manifest.exports).filter((path) => path !== './package.json');
     const entries = readdirSync(join(root, 'src', 'library')).map((name) => name.replace(/\.ts$/, ''));
