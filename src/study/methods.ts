@@ -65,7 +65,7 @@ function rivalsOf(model: 'AR' | 'MAR'): Method[] {
 }
 
 /** What the gain is: the same refinement with buffers that hold something else, and with its parts taken away. */
-export const CONTROL_METHODS: readonly Method[] = [...controlsOf('AR'), ...controlsOf('MAR').slice(0, 4)];
+export const CONTROL_METHODS: readonly Method[] = [...controlsOf('AR'), ...controlsOf('MAR').slice(0, 2)];
 
 function controlsOf(model: 'AR' | 'MAR'): Method[] {
   return [

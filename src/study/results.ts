@@ -64,3 +64,8 @@ export function readResults(name: string, folder = RESULTS): Results {
     remedy: 'Fetch or make the file again.',
   });
 }
+
+/** The rows of a table, none where it was not computed. */
+export function optionalRows(name: string, folder = RESULTS): StudyRow[] {
+  return existsSync(join(folder, `${name}.json`)) ? readResults(name, folder).rows : [];
+}
