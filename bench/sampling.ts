@@ -5,6 +5,7 @@ import { accelerate, decelerate } from '../src/models/accelerate';
 import { initDiffusionHead } from '../src/models/diffusion-loss';
 import { initMar, type MarConfig } from '../src/models/mar';
 import { keyedMarDraws, sampleMar } from '../src/models/mar-sample';
+import type { Parameters } from '../src/models/parameters';
 import { PRESETS } from '../src/models/presets';
 import { sampleTokens } from '../src/models/token-sampler';
 import { decode, initVae, type VaeConfig } from '../src/models/vae';
@@ -24,6 +25,10 @@ const gaussian = (name: string, shape: number[]) =>
     ),
     shape,
   );
+
+/** Weights as after a training: constant ones, such as the zeros that some layers start from, would fold away. */
+const trained = (parameters: Parameters): Parameters =>
+  new Map([...parameters].map(([name, x]) => [name, tf.tidy(() => x.add(gaussian(name, x.shape).mul(0.02)))]));
 
 export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
@@ -57,7 +62,7 @@ function reverseProcess(width: number, rows: number, target: number): Comparison
     threads,
     spec: { kind: 'reverse', size: { ...size, rows, steps: 100 }, threads },
     async prepare(threads) {
-      const parameters = accelerate(initDiffusionHead(size, seed, ''), threads);
+      const parameters = accelerate(trained(initDiffusionHead(size, seed, '')), threads);
       const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;
       return {
         run: async () =>
@@ -79,7 +84,7 @@ function images(): Comparison {
     count: 2,
     spec: { kind: 'images', size },
     async prepare(threads) {
-      const parameters = accelerate(initMar(config, seed), threads);
+      const parameters = accelerate(trained(initMar(config, seed)), threads);
       const options = { classes, steps: size.steps, guidance: size.guidance, respacing: size.denoisingSteps };
       return {
         run: async () =>
@@ -101,7 +106,7 @@ function decoding(): Comparison {
     async prepare(threads) {
       const latents = gaussian('latents', [16, side, side, config.latentChannels]);
       const fast = compile(({ z }: { z: tf.Tensor }, weights) => decode(weights, config, z as tf.Tensor4D), {
-        freeze: initVae(config, seed),
+        freeze: trained(initVae(config, seed)),
         threads,
       });
       return { run: async () => fast({ z: latents }).dispose(), dispose: () => fast.dispose() };

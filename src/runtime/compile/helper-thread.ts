@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { CerError } from '../errors';
+import { kernelFile } from './kernel-folder';
 import type { KernelCall } from './update-kernel';
 
 /** What a helper works on. */
@@ -49,7 +49,7 @@ export function createEvaluator(options: {
   size: number;
   slot: number;
 }): Evaluator {
-  const { createEvaluator: create } = require(join(__dirname, 'kernels', 'evaluator.cjs'));
+  const { createEvaluator: create } = require(kernelFile('evaluator.cjs'));
   return create(options);
 }
 
@@ -75,7 +75,7 @@ export class HelperThread {
       tensors: require.resolve('onnxruntime-node'),
     };
     const { port2: port } = this.channel;
-    const worker = new Worker(join(__dirname, 'kernels', 'worker.cjs'), {
+    const worker = new Worker(kernelFile('worker.cjs'), {
       workerData: { ...memory, paths, control: this.control, port },
       transferList: [port],
       execArgv: [],

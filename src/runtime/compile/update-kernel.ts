@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { kernelFile } from './kernel-folder';
 
 /** Arrays of one update, as float32 offsets into the kernel's memory. */
 export interface UpdateArrays {
@@ -67,7 +67,7 @@ const modules = new Map<string, WebAssembly.Module>();
 
 /** A build of the kernels, if `npm run build:kernels` has made it. */
 function load(build: 'adamw' | 'adamw-shared'): WebAssembly.Module | undefined {
-  const file = join(__dirname, 'kernels', `${build}.wasm`);
+  const file = kernelFile(`${build}.wasm`);
   if (!modules.has(build) && existsSync(file)) modules.set(build, new WebAssembly.Module(readFileSync(file)));
   return modules.get(build);
 }
