@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CurveRun } from '../experiments/figure-3';
 import { bands, type curveRows, differences, type LateDifference, lateSteps } from '../experiments/figure-3-report';
@@ -88,10 +88,12 @@ export function figure3Data(resultsFile: string, checkpoints: string): Figure3Da
   };
 }
 
-/** First 16 digits of the SHA-256 of the weights that Figure 3 rests on; an absent file has none. */
+/** First 16 digits of the SHA-256 of the weights that Figure 3 rests on, all trainings that are there; an absent file has none. */
 export function checkpointHashes(folder: string): Record<string, string> {
   const hashes: Record<string, string> = {};
-  for (const name of ['ar', 'mar', 'vae']) {
+  const trainings = existsSync(folder) ? readdirSync(folder).filter((name) => /^seed-\d+$/.test(name)) : [];
+  const models = trainings.flatMap((training) => [`${training}/ar`, `${training}/mar`]);
+  for (const name of [...(models.length > 0 ? models : ['ar', 'mar']), 'vae']) {
     try {
       const bytes = readFileSync(join(folder, `${name}.safetensors`));
       hashes[name] = createHash('sha256').update(bytes).digest('hex').slice(0, 16);

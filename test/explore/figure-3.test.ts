@@ -75,8 +75,13 @@ describe('the curves on the page', () => {
 
   it('what is shipped has both models and quantities, its provenance, and words for every preset', () => {
     const data = JSON.parse(readFileSync(join(root, FIGURE_3_FILE), 'utf8')) as Figure3Data;
-    assert.ok(data.provenance.seeds.length >= 5);
-    assert.deepEqual(Object.keys(data.provenance.checkpoints), ['ar', 'mar', 'vae']);
+    assert.ok(data.provenance.seeds.length >= 3); // trainings
+    const weights = Object.keys(data.provenance.checkpoints);
+    for (const name of ['ar', 'mar', 'vae'])
+      assert.ok(
+        weights.some((each) => each.endsWith(name)),
+        name,
+      );
     for (const { changes } of figure3Presets) {
       const settings = { ...initialValues(figure3Controls), ...changes };
       const pair = chosenPair(data, settings);

@@ -6,7 +6,7 @@ const UNITS = { signalToNoise: ' dB', noiseIntensity: '' };
 const WORDS = {
   holds: 'as in the paper',
   fails: 'the other way round than in the paper',
-  undecided: 'not decided by these seeds',
+  undecided: 'not decided by these trainings',
 };
 
 /** The curves that the settings name. */
@@ -24,7 +24,7 @@ export function describeFigure3(data: Figure3Data, settings: Figure3Settings): s
   const value = ({ mean, error }: CurvePair['baseline']) =>
     `${readable(mean[at], 4)} ± ${readable(error[at], 2)}${unit}`;
   return [
-    `${pair.model}, ${name}, last fifth of the denoising: refined minus baseline is ${signed(late.difference)}${unit} [${signed(late.low)}, ${signed(late.high)}], 95 % interval over ${late.seeds} sampling seeds: ${WORDS[late.verdict]}.`,
+    `${pair.model}, ${name}, last fifth of the denoising: refined minus baseline is ${signed(late.difference)}${unit} [${signed(late.low)}, ${signed(late.high)}], 95 % interval over ${late.seeds} trainings: ${WORDS[late.verdict]}.`,
     `At step ${at + 1}: baseline ${value(pair.baseline)}, refined ${value(pair.refined)}, difference ${signed(pair.difference.mean[at])} ± ${readable(pair.difference.error[at], 2)}${unit}.`,
   ].join(' ');
 }
