@@ -67,7 +67,8 @@ export function resultsPage(folder = RESULTS): string {
     '# Results',
     `Made by \`${table1.command}\` (${table1.date}, ${table1.processor}) and written by \`npm run docs\`; nothing here is typed in. Analogues: ten classes of
 procedural images, models of half a million weights, features of a small classifier. ${table1.images} images a run; each training counts once (the mean over its
-sampling seeds), errors and intervals are over trainings. Notebooks 11 and 12 show the same with figures and compute a part again.`,
+sampling seeds), errors and intervals are over trainings (Table 2 and the fine-tunes have one training: over sampling seeds). Seconds per image were taken while other
+work used the machine and say little; operations are counted. Notebooks 11 and 12 show the same with figures and compute a part again.`,
     '## What was found, what does not replicate first',
     markdownTable(
       studySummary(folder).map(({ claim, ours, error, paper, verdict }) => ({ claim, ours, error, paper, verdict })),
