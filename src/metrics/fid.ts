@@ -1,5 +1,6 @@
-import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from 'ml-matrix';
+import { Matrix, SingularValueDecomposition } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
+import { pivotedCholesky } from './cholesky';
 import { checkFeatures, checkSameDimension, type Features } from './features';
 import { type FeatureStatistics, featureStatistics } from './statistics';
 
@@ -11,6 +12,9 @@ export interface FrechetDistance {
   /** tr S1 + tr S2 - 2 tr (S1 S2)^(1/2) */
   covarianceTerm: number;
 }
+
+/** Mean and covariance, of features or from a file. */
+export type Gaussian = Pick<FeatureStatistics, 'mean' | 'covariance' | 'dimension'>;
 
 /**
  * Fréchet inception distance of two feature sets (Heusel et al. 2017), in float64. It is biased upwards with few images:
@@ -30,7 +34,7 @@ export function fid(a: Features, b: Features): number {
  * With S = A A^T the last trace is the sum of the singular values of A1^T A2. That needs no matrix square root of a
  * product and is right also for singular covariances (fewer images than dimensions), where `sqrtm` loses half the digits.
  */
-export function frechetDistance(first: FeatureStatistics, second: FeatureStatistics): FrechetDistance {
+export function frechetDistance(first: Gaussian, second: Gaussian): FrechetDistance {
   if (first.dimension !== second.dimension) {
     throw new InvalidInputError('Statistics', {
       given: `dimensions ${first.dimension} and ${second.dimension}`,
@@ -45,34 +49,29 @@ export function frechetDistance(first: FeatureStatistics, second: FeatureStatist
     meanTerm += (first.mean[j] - second.mean[j]) ** 2;
     traces += first.covariance[j * d + j] + second.covariance[j * d + j];
   }
-  const a = factor(first);
-  const b = factor(second);
-  let nuclear = 0;
-  if (a.columns > 0 && b.columns > 0) {
-    const product = a.transpose().mmul(b);
-    const wide = product.rows < product.columns ? product.transpose() : product;
-    const svd = new SingularValueDecomposition(wide, {
-      computeLeftSingularVectors: false,
-      computeRightSingularVectors: false,
-    });
-    nuclear = svd.diagonal.reduce((sum, x) => sum + x, 0);
-  }
-  const covarianceTerm = traces - 2 * nuclear;
+  const covarianceTerm = traces - 2 * traceOfRoot(first, second);
   return { distance: meanTerm + covarianceTerm, meanTerm, covarianceTerm };
 }
 
-/** A with A A^T = covariance, `[dimension, rank]`; directions below rounding error are left out. */
-function factor({ covariance, dimension: d }: FeatureStatistics): Matrix {
-  const symmetric = Matrix.from1DArray(d, d, covariance);
-  const { realEigenvalues: values, eigenvectorMatrix: vectors } = new EigenvalueDecomposition(symmetric, {
-    assumeSymmetric: true,
+/** tr (S1 S2)^(1/2), the sum of the singular values of A1^T A2. */
+function traceOfRoot(first: Gaussian, second: Gaussian): number {
+  const [a, b] = [first, second].map(({ covariance, dimension }) => pivotedCholesky(covariance, dimension));
+  const [many, few] = a.length < b.length ? [b, a] : [a, b];
+  if (few.length === 0) return 0;
+  const product = Matrix.from1DArray(
+    many.length,
+    few.length,
+    many.flatMap((x) => few.map((y) => dot(x, y))),
+  );
+  const svd = new SingularValueDecomposition(product, {
+    computeLeftSingularVectors: false,
+    computeRightSingularVectors: false,
   });
-  const threshold = d * Number.EPSILON * Math.max(...values, 0);
-  const kept = values.map((_, j) => j).filter((j) => values[j] > threshold);
-  const out = Matrix.zeros(d, kept.length);
-  kept.forEach((j, column) => {
-    const scale = Math.sqrt(values[j]);
-    for (let i = 0; i < d; i++) out.set(i, column, scale * vectors.get(i, j));
-  });
-  return out;
+  return svd.diagonal.reduce((sum, x) => sum + x, 0);
+}
+
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
+  return sum;
 }

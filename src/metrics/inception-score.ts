@@ -14,8 +14,8 @@ export interface InceptionScore {
  * @throws InvalidInputError for rows that are no probabilities, or fewer rows than parts.
  */
 export function inceptionScore(probabilities: Features, splits = 10): InceptionScore {
-  checkFeatures('Class probabilities', probabilities);
   const { data, count, dimension: classes } = probabilities;
+  checkProbabilities(probabilities);
   if (!(Number.isInteger(splits) && splits >= 1 && splits <= count)) {
     throw new InvalidInputError('Inception score', {
       given: `splits = ${splits} for ${count} rows`,
@@ -23,6 +23,16 @@ export function inceptionScore(probabilities: Features, splits = 10): InceptionS
       remedy: 'Use fewer splits or more images.',
     });
   }
+  const perSplit = Float64Array.from({ length: splits }, (_, s) =>
+    scoreOfRows(data, classes, Math.floor((s * count) / splits), Math.floor(((s + 1) * count) / splits)),
+  );
+  return ofSplits(perSplit);
+}
+
+/** Rows of probabilities. @throws InvalidInputError naming the first row that is none. */
+export function checkProbabilities(probabilities: Features): void {
+  checkFeatures('Class probabilities', probabilities);
+  const { data, count, dimension: classes } = probabilities;
   for (let i = 0; i < count; i++) {
     let sum = 0;
     let smallest = 0;
@@ -38,11 +48,12 @@ export function inceptionScore(probabilities: Features, splits = 10): InceptionS
       });
     }
   }
-  const perSplit = Float64Array.from({ length: splits }, (_, s) =>
-    scoreOfRows(data, classes, Math.floor((s * count) / splits), Math.floor(((s + 1) * count) / splits)),
-  );
-  const mean = perSplit.reduce((sum, x) => sum + x, 0) / splits;
-  const std = Math.sqrt(perSplit.reduce((sum, x) => sum + (x - mean) ** 2, 0) / splits);
+}
+
+/** The scores of the parts with their mean and (population) standard deviation. */
+export function ofSplits(perSplit: Float64Array): InceptionScore {
+  const mean = perSplit.reduce((sum, x) => sum + x, 0) / perSplit.length;
+  const std = Math.sqrt(perSplit.reduce((sum, x) => sum + (x - mean) ** 2, 0) / perSplit.length);
   return { mean, std, perSplit };
 }
 
