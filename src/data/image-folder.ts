@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import sharp from 'sharp';
 import { InvalidInputError } from '../runtime/errors';
 import { type Dataset, makeDataset } from './dataset';
-import { centreCrop } from './resample';
+import { centreCrop, type RgbImage } from './resample';
 
 /** A file that was left out, and why. */
 export interface SkippedFile {
@@ -47,12 +47,7 @@ const IN_FLIGHT = 4;
  */
 export async function loadImageFolder(root: string, options: ImageFolderOptions = {}): Promise<LoadedFolder> {
   const { size = 32, strict = false, onProgress } = options;
-  const classNames = classFolders(root, options.flat ?? false);
-  const files = classNames.flatMap((name, label) => {
-    const inside = visible(join(root, name)).filter((file) => statSync(join(root, name, file)).isFile());
-    if (inside.length === 0) throw emptyClass(root, name, 'an empty folder');
-    return inside.map((file) => ({ path: join(root, name, file), label }));
-  });
+  const { classNames, files } = listImages(root, options);
   const decoded: (Uint8Array | string)[] = new Array(files.length);
   let next = 0;
   let done = 0;
@@ -89,11 +84,29 @@ export async function loadImageFolder(root: string, options: ImageFolderOptions 
   return { dataset: makeDataset({ name: root, size, images, labels, classNames }), skipped };
 }
 
-/** One file as RGB bytes `[size, size, 3]`, or the reason why it cannot be used. */
-export async function decodeImage(
+/** The files of a folder by class folder, both in alphabetical order. @throws InvalidInputError for an empty one, or none. */
+export function listImages(root: string, { flat = false }: Pick<ImageFolderOptions, 'flat'> = {}) {
+  const classNames = classFolders(root, flat);
+  const files = classNames.flatMap((name, label) => {
+    const inside = visible(join(root, name)).filter((file) => statSync(join(root, name, file)).isFile());
+    if (inside.length === 0) throw emptyClass(root, name, 'an empty folder');
+    return inside.map((file) => ({ path: join(root, name, file), label }));
+  });
+  return { classNames, files };
+}
+
+/** One file as RGB bytes `[size, size, 3]`, cut and resized, or the reason why it cannot be used. */
+export async function decodeImage(path: string, options: ImageFolderOptions): Promise<Uint8Array | string> {
+  const { size = 32 } = options;
+  const image = await decodeRgb(path, { ...options, size });
+  return typeof image === 'string' ? image : centreCrop(image, size).data;
+}
+
+/** One file as it is, or the reason why it cannot be used; `size` is the least side, default 1. */
+export async function decodeRgb(
   path: string,
-  { size = 32, convert = false, largestPixels = 1e8 }: ImageFolderOptions,
-): Promise<Uint8Array | string> {
+  { size = 1, convert = false, largestPixels = 1e8 }: ImageFolderOptions,
+): Promise<RgbImage | string> {
   try {
     if (statSync(path).size === 0) return 'an empty file';
     const { format, width, height, space, channels } = await sharp(path, { limitInputPixels: false }).metadata();
@@ -108,7 +121,7 @@ export async function decodeImage(
       .raw()
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) return `${info.channels} channels`;
-    return centreCrop({ width: info.width, height: info.height, data }, size).data;
+    return { width: info.width, height: info.height, data };
   } catch (error) {
     return `unreadable (${(error as Error).message.split('\n')[0]})`;
   }

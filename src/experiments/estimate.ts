@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { PROCEDURAL_CLASSES, proceduralDataset } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
-import type { ClassifierConfig } from '../models/classifier';
 import { decodingOperations, type GenerationCost, generationOperations } from '../models/operations';
 import { countParameters, type ModelSpec } from '../models/presets';
 import type { VaeConfig } from '../models/vae';
@@ -13,8 +12,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
 import type { TrainingTask } from '../training/loop';
 import { classifierTask, type LatentSet, tokenTask, vaeTask } from '../training/tasks';
-import { loadTrainedModel } from '../training/trained-model';
-import { describe } from './evaluation';
+import type { FeatureExtractor } from './feature-extractor';
 import { stepMaker, tokenModel } from './train-model';
 import { classifierConfig, type TrainedModelName, type TrainingProfile } from './training-profiles';
 
@@ -155,21 +153,23 @@ export function countImages(what: string): number {
   }
 }
 
-/** What measuring images would take: the classifier tried on a hundred of them, and the comparison of all pairs. */
-export function estimateEvaluation(images: number, classifier?: string): Estimate {
-  const { parameters, config } = loadTrainedModel<ClassifierConfig>(classifier ?? 'classifier');
-  const tried = 100;
-  const batch = tf.zeros<tf.Rank.R4>([tried, config.size, config.size, 3]);
-  describe(parameters, batch);
+/**
+ * What measuring images would take: the extractor tried on one batch, and the comparison of all pairs of the features that are kept.
+ * @param side of the images in pixels, where the extractor takes them as they are
+ */
+export function estimateEvaluation(images: number, extractor: FeatureExtractor, rows: number, side = 256): Estimate {
+  const { batch: tried, dimension } = extractor;
+  const width = extractor.side ?? side;
+  const batch = { count: tried, width, height: width, data: new Uint8Array(tried * width * width * 3) };
+  extractor.describe(batch);
   const begin = performance.now();
-  describe(parameters, batch);
+  extractor.describe(batch);
   const each = (performance.now() - begin) / 1000 / tried;
-  tf.dispose([batch, ...parameters.values()]);
-  const pairs = (images / 2) ** 2;
+  const pairs = Math.min(images / 2, rows) ** 2;
+  const roots = dimension ** 3 * SECONDS_PER_CUBE;
   return {
-    seconds: images * (each + SECONDS_PER_FILE) + pairs * SECONDS_PER_PAIR,
-    megabytes:
-      megabytesNow() + Math.ceil((images * (config.size ** 2 * 3 + 8 * (config.features + config.classes))) / 2 ** 20),
+    seconds: images * (each + SECONDS_PER_FILE) + (pairs * dimension * SECONDS_PER_PAIR) / 64 + roots,
+    megabytes: megabytesNow() + Math.ceil((2 * Math.min(images, rows) * 8 * dimension + 40 * dimension ** 2) / 2 ** 20),
     basis: `features tried here: ${(1000 * each).toPrecision(2)} ms an image; reading and comparing as usual`,
   };
 }
@@ -177,6 +177,8 @@ export function estimateEvaluation(images: number, classifier?: string): Estimat
 /** Reading and resizing a small JPEG; one distance between two rows of 64 features, of the several that are taken. */
 const SECONDS_PER_FILE = 1e-3;
 const SECONDS_PER_PAIR = 1e-6;
+/** Factors and singular values of two covariances, per cube of their dimension. */
+const SECONDS_PER_CUBE = 1.6e-8;
 
 interface RecordedTimes {
   recorded: string;

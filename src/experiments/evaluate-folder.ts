@@ -1,122 +1,146 @@
-import * as tf from '@tensorflow/tfjs';
-import { batchPixels, type Dataset } from '../data/dataset';
-import { loadImageFolder, type SkippedFile } from '../data/image-folder';
-import { PROCEDURAL_CLASSES, proceduralDataset, SPLITS, type Split } from '../data/procedural';
-import type { Features } from '../metrics/features';
-import { fid } from '../metrics/fid';
-import { inceptionScore } from '../metrics/inception-score';
+import type { SkippedFile } from '../data/image-folder';
+import { imageStream } from '../data/image-stream';
+import { type FidStatistics, readFidStatistics } from '../io/npz';
+import { expectedCoverage } from '../metrics/density-coverage';
+import { frechetDistance } from '../metrics/fid';
 import { kid } from '../metrics/kid';
 import { precisionRecall } from '../metrics/precision-recall';
-import type { ClassifierConfig } from '../models/classifier';
-import type { Parameters } from '../models/parameters';
 import { InvalidInputError } from '../runtime/errors';
-import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
-import { describe } from './evaluation';
+import { describeImages, type ImageDescription } from './describe-images';
+import { classifierExtractor, type FeatureExtractor, inceptionExtractor } from './feature-extractor';
 
-/** One measured number. */
+/** One measured number; null where it was left out, and the note says why. */
 export interface EvaluationRow {
   metric: string;
-  value: number;
+  value: number | null;
   /** Which way is better. */
   better: 'lower' | 'higher';
   note: string;
 }
 
 export interface EvaluationOptions {
-  /** A folder, or `procedural:reference`, `procedural:control`, `procedural:train`. Default `procedural:reference`. */
+  /** Real images: a folder, or `procedural:reference`, `:control`, `:train`. Default `procedural:reference`, none with `statistics`. */
   reference?: string;
-  /** Classifier weights. Default the shipped ones. */
-  classifier?: string;
-  /** Neighbours in precision and recall. Default 3. */
+  /** Mean and covariance of real features, `mu` and `sigma` in an .npz, as FID tools write them: FID is against these. */
+  statistics?: string;
+  /** Default `classifier`. */
+  features?: 'classifier' | 'inception';
+  /** Weights of the extractor. Needed for `inception`; default of `classifier`: the shipped ones. */
+  weights?: string;
+  /** Neighbours in precision, recall, density and coverage. Default 3. */
   neighbours?: number;
+  /** Features kept of each side for what compares all pairs. Default 5000. */
+  rows?: number;
   strict?: boolean;
   convert?: boolean;
+  onProgress?: (what: string, done: number, total: number) => void;
 }
 
-/** Compares two sets of images; the features are the small classifier's, so the numbers are analogues. */
+const PAIRED = ['kid', 'precision', 'recall', 'density', 'coverage'] as const;
+
+/** The options with what they come to. @throws InvalidInputError for inception without weights. */
+export function openExtractor({ features = 'classifier', weights }: EvaluationOptions): FeatureExtractor {
+  if (features === 'classifier') return classifierExtractor(weights);
+  if (weights) return inceptionExtractor(weights);
+  throw new InvalidInputError('Features of InceptionV3', {
+    given: 'no weights',
+    expected: 'a file of the FID weights (pt_inception-2015-12-05, .pth or .safetensors)',
+    remedy: 'Name it with --weights, or use --features classifier.',
+  });
+}
+
+/** What images are compared with: the option, else the procedural reference unless there are statistics. */
+export function referenceOf({ reference, statistics }: EvaluationOptions): string | undefined {
+  return reference ?? (statistics ? undefined : 'procedural:reference');
+}
+
+/**
+ * Measures images against real ones, or against their statistics alone, in bounded memory: any number of images, of which `rows` are kept
+ * for what compares all pairs.
+ * @throws InvalidInputError for weights, statistics or images that do not fit.
+ */
 export async function evaluateImages(
   images: string,
   options: EvaluationOptions = {},
 ): Promise<{ rows: EvaluationRow[]; skipped: SkippedFile[] }> {
-  const {
-    reference = 'procedural:reference',
-    classifier = `${CHECKPOINTS}/classifier.safetensors`,
-    neighbours = 3,
-  } = options;
-  const { parameters, config } = loadTrainedModel<ClassifierConfig>(classifier);
+  const { neighbours = 3, rows = 5000, onProgress } = options;
+  const extractor = openExtractor(options);
   try {
-    const generated = await loadSet(images, config.size, options);
-    const real = await loadSet(reference, config.size, options);
-    const fake = describeDataset(parameters, generated.dataset);
-    const truth = describeDataset(parameters, real.dataset);
-    const counts = `${fake.features.count} images against ${truth.features.count}, classifier features`;
-    const row = (metric: string, value: number, better: EvaluationRow['better'], note = counts) => ({
-      metric,
-      value,
-      better,
-      note,
-    });
-    const kernel = kid(truth.features, fake.features);
-    const score = inceptionScore(fake.probabilities, Math.min(10, fake.features.count));
-    const shares = precisionRecall(truth.features, fake.features, neighbours);
-    const rows: EvaluationRow[] = [
-      row('fid', fid(truth.features, fake.features), 'lower'),
-      row('kid', kernel.unbiased, 'lower'),
-      row(
-        'inception-score',
-        score.mean,
-        'higher',
-        `std ${score.std.toPrecision(3)} over ${score.perSplit.length} parts`,
-      ),
-      ...(['precision', 'recall', 'density', 'coverage'] as const).map((name) => row(name, shares[name], 'higher')),
+    const statistics = options.statistics ? statisticsFor(extractor, options.statistics) : undefined;
+    const reference = referenceOf(options);
+    const [generated, real] = [images, reference].map((what) =>
+      what === undefined ? undefined : imageStream(what, { ...options, side: extractor.side }),
+    );
+    const fake = await describeImages(generated!, extractor, rows, (...at) => onProgress?.(images, ...at));
+    const truth = real && (await describeImages(real, extractor, rows, (...at) => onProgress?.(reference!, ...at)));
+    const { count, score } = fake;
+    const against = options.statistics ?? `${truth!.count} images`;
+    const measured: EvaluationRow[] = [
+      {
+        metric: 'fid',
+        value: frechetDistance(statistics ?? truth!.statistics, fake.statistics).distance,
+        better: 'lower',
+        note: `${count} images against ${against}, ${extractor.name}${fewNote(count, extractor)}`,
+      },
+      ...pairedRows(extractor, fake, truth, neighbours),
+      {
+        metric: 'inception-score',
+        value: score.mean,
+        better: 'higher',
+        note: `std ${score.std.toPrecision(3)} over ${score.perSplit.length} parts of ${count} images`,
+      },
     ];
-    return { rows, skipped: [...generated.skipped, ...real.skipped] };
+    return { rows: measured, skipped: [...generated!.skipped, ...(real?.skipped ?? [])] };
   } finally {
-    tf.dispose([...parameters.values()]);
+    extractor.dispose();
   }
 }
 
-async function loadSet(what: string, size: number, options: EvaluationOptions) {
-  if (!what.startsWith('procedural')) return loadImageFolder(what, { ...options, size, flat: true });
-  const split = (what.split(':')[1] ?? 'reference') as Split;
-  if (!SPLITS.includes(split)) {
-    throw new InvalidInputError('Procedural images', {
-      given: JSON.stringify(what),
-      expected: SPLITS.map((name) => `procedural:${name}`).join(', '),
-      remedy: 'Name one of these splits.',
-    });
-  }
-  return { dataset: proceduralDataset({ split, size, perClass: PER_CLASS }), skipped: [] };
+function fewNote(count: number, { dimension }: FeatureExtractor): string {
+  return count <= dimension ? `; biased upwards: ${count} images leave a covariance of ${dimension} singular` : '';
 }
 
-/** Held-out images per class in the small profile. */
-const PER_CLASS = 3000 / PROCEDURAL_CLASSES.length;
-
-/** Features and class probabilities of a data set, in parts of bounded memory. */
-export function describeDataset(
-  classifier: Parameters,
-  data: Dataset,
-): { features: Features; probabilities: Features } {
-  const parts: ReturnType<typeof describe>[] = [];
-  for (let from = 0; from < data.count; from += 500) {
-    const count = Math.min(500, data.count - from);
-    const indices = Int32Array.from({ length: count }, (_, i) => from + i);
-    const images = tf.tensor4d(batchPixels(data, { indices, flips: new Uint8Array(count) }), [
-      count,
-      data.size,
-      data.size,
-      3,
-    ]);
-    parts.push(describe(classifier, images));
-    images.dispose();
+function pairedRows(
+  { name }: FeatureExtractor,
+  fake: ImageDescription,
+  truth: ImageDescription | undefined,
+  neighbours: number,
+): EvaluationRow[] {
+  const better = (metric: string) => (metric === 'kid' ? ('lower' as const) : ('higher' as const));
+  if (!truth) {
+    const note = 'left out: it needs features of real images, not their statistics (give --reference too)';
+    return PAIRED.map((metric) => ({ metric, value: null, better: better(metric), note }));
   }
-  const join = (name: 'features' | 'probabilities'): Features => {
-    const dimension = parts[0][name].dimension;
-    const out = new Float64Array(data.count * dimension);
-    parts.forEach((part, i) => {
-      out.set(part[name].data, i * 500 * dimension);
-    });
-    return { data: out, count: data.count, dimension };
-  };
-  return { features: join('features'), probabilities: join('probabilities') };
+  const [a, b] = [truth.sample, fake.sample];
+  const shares = precisionRecall(a, b, neighbours);
+  const values = { kid: kid(a, b).unbiased, ...shares };
+  const note = `${b.count} images against ${a.count}, ${name}`;
+  const balls = `${note}, ${neighbours} neighbours`;
+  const attainable = `${balls}; ${expectedCoverage(a.count, b.count, neighbours).toPrecision(3)} for equal laws`;
+  return PAIRED.map((metric) => ({
+    metric,
+    value: values[metric],
+    better: better(metric),
+    note: metric === 'kid' ? note : metric === 'coverage' ? attainable : balls,
+  }));
+}
+
+/** Statistics that fit the extractor. @throws InvalidInputError naming the file. */
+function statisticsFor({ name, dimension }: FeatureExtractor, path: string): FidStatistics {
+  const statistics = readFidStatistics(path);
+  const refuse = (given: string, expected: string, remedy: string) =>
+    new InvalidInputError(`Statistics in ${path}`, { given, expected, remedy });
+  if (statistics.dimension !== dimension) {
+    throw refuse(
+      `mu of ${statistics.dimension} numbers`,
+      `${dimension}, as ${name} have`,
+      'Use statistics of the same features, or change --features.',
+    );
+  }
+  const { mean, covariance } = statistics;
+  const isUsable = [mean, covariance].every((numbers) => numbers.every((x) => Number.isFinite(x)));
+  if (!isUsable || mean.some((_, i) => covariance[i * (dimension + 1)] < 0)) {
+    throw refuse('numbers that are not finite, or negative variances', 'a mean and a covariance', 'Compute it anew.');
+  }
+  return statistics;
 }

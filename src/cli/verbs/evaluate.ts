@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { wholeNumber } from '../arguments';
+import type { EvaluationOptions } from '../../experiments/evaluate-folder';
+import { choiceOption, wholeNumber } from '../arguments';
+import { ProgressLine } from '../progress-line';
 
-interface EvaluateArguments {
-  reference: string;
+interface EvaluateArguments extends EvaluationOptions {
+  features: 'classifier' | 'inception';
   classifier?: string;
   neighbours: number;
-  strict?: boolean;
-  convert?: boolean;
+  rows: number;
   dryRun?: boolean;
   json?: boolean;
 }
@@ -17,9 +18,29 @@ export function register(program: Command): void {
     .command('evaluate')
     .description('compare a folder of generated images with real ones: FID, KID, Inception score, precision, recall')
     .argument('<images>', 'folder of images (with or without class sub-folders), or procedural:SPLIT')
-    .option('--reference <dir>', 'real images: a folder, or procedural:reference|control|train', 'procedural:reference')
+    .option(
+      '--reference <dir>',
+      'real images: a folder, or procedural:reference|control|train (default: procedural:reference, none with --statistics)',
+    )
+    .option('--statistics <file>', 'mu and sigma of real features, .npz as FID tools write them: FID is against these')
+    .addOption(
+      choiceOption('--features <name>', 'what is compared: features of the small classifier, or of InceptionV3', [
+        'classifier',
+        'inception',
+      ]).default('classifier'),
+    )
+    .option(
+      '--weights <file>',
+      'weights of InceptionV3 for FID, .pth or .safetensors (needed with --features inception)',
+    )
     .option('--classifier <file>', 'classifier whose features are compared (default: the shipped one)')
     .option('--neighbours <k>', 'neighbours in precision, recall, density and coverage', wholeNumber, 3)
+    .option(
+      '--rows <n>',
+      'images of each side whose features are compared pair by pair, evenly spaced',
+      wholeNumber,
+      5000,
+    )
     .option('--strict', 'stop at the first unusable image file instead of skipping it')
     .option('--convert', 'convert grey and CMYK images instead of skipping them')
     .option('--dry-run', 'count the images, show what would be measured with an estimate, and stop')
@@ -30,35 +51,56 @@ export function register(program: Command): void {
 Example:
   cer evaluate samples/ --reference photos/ --json
   cer evaluate procedural:control        how far apart two sets of real images are: the floor of every number
+  cer evaluate samples/ --features inception --weights pt_inception-2015-12-05.pth --statistics imagenet-256.npz
 
-The features are those of a small classifier trained here, so these numbers are analogues: compare them with each other,
-never with published ones, and only at equal numbers of images.`,
+The small classifier was trained here, so its numbers are analogues: compare them with each other, never with published
+ones, and only at equal numbers of images. Those of InceptionV3 are the published kind, given its FID weights and as
+many images as the paper used (50 000). Statistics alone allow FID and Inception score; the others compare features
+with features of real images and are left out with a note. Memory does not grow with the number of images.`,
     )
     .action(run);
 }
 
-async function run(images: string, options: EvaluateArguments): Promise<void> {
+async function run(images: string, { classifier, ...given }: EvaluateArguments): Promise<void> {
+  const { InvalidInputError } = await import('../../runtime/errors');
+  const other = given.features === 'inception' ? classifier : given.weights;
+  if (other) {
+    throw new InvalidInputError('Weights of the features', {
+      given: `${given.features === 'inception' ? '--classifier' : '--weights'} with --features ${given.features}`,
+      expected: '--weights with --features inception, --classifier with --features classifier',
+      remedy: 'Name the features that the weights are of.',
+    });
+  }
+  const options = { ...given, weights: given.weights ?? classifier };
   const { useBackend } = await import('../../runtime/backend');
   const { evaluateImages } = await import('../../experiments/evaluate-folder');
   await useBackend();
   if (options.dryRun) return rehearse(images, options);
-  const { rows, skipped } = await evaluateImages(images, options);
+  const line = new ProgressLine();
+  const onProgress = (what: string, done: number, total: number) =>
+    line.show(`${what}: ${done} of ${total} images`, done === total);
+  const { rows, skipped } = await evaluateImages(images, { ...options, onProgress });
   for (const { file, reason } of skipped) console.error(`skipped ${file}: ${reason}`);
-  if (options.json) console.log(JSON.stringify(rows, null, 2));
-  else {
-    for (const { metric, value, better, note } of rows) {
-      console.log(`${metric.padEnd(16)} ${value.toPrecision(5).padStart(10)}   ${better} is better   ${note}`);
-    }
-  }
+  if (options.json) return console.log(JSON.stringify(rows, null, 2));
+  const { markdownTable } = await import('../../notebook/markdown-table');
+  console.log(markdownTable(rows, 5));
 }
 
-async function rehearse(images: string, options: EvaluateArguments): Promise<void> {
+async function rehearse(images: string, options: Omit<EvaluateArguments, 'classifier'>): Promise<void> {
   const { countImages, estimateEvaluation } = await import('../../experiments/estimate');
+  const { openExtractor, referenceOf } = await import('../../experiments/evaluate-folder');
   const { dryRunText } = await import('../dry-run');
-  const { reference, classifier = 'the shipped one', neighbours, strict = false, convert = false } = options;
-  const counts = { images: countImages(images), reference: countImages(reference) };
-  const estimate = estimateEvaluation(counts.images + counts.reference, options.classifier);
-  const configuration = { images, reference, counts, classifier, neighbours, strict, convert };
+  const { features, weights, statistics, neighbours, rows, strict = false, convert = false } = options;
+  const reference = referenceOf(options);
+  const counts = { images: countImages(images), reference: reference ? countImages(reference) : 0 };
+  const extractor = openExtractor(options);
+  const estimate = estimateEvaluation(counts.images + counts.reference, extractor, rows);
+  extractor.dispose();
+  const configuration = {
+    ...{ images, reference: reference ?? 'none', statistics: statistics ?? 'none', counts, features },
+    weights: weights ?? 'the shipped ones',
+    ...{ neighbours, rows, strict, convert },
+  };
   if (options.json) console.log(JSON.stringify({ dryRun: true, ...configuration, estimate }, null, 2));
   else console.log(dryRunText(configuration, estimate));
 }
