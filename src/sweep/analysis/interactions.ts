@@ -84,7 +84,11 @@ export function interactionFigure(pair: Interaction, search: Search, measured: M
 
 /** Numbers on an axis, logarithmic where they span decades; categories, and numbers with an infinity, as words. */
 function axisOf(knob: Knob) {
-  if (knob.kind === 'category' || !knob.values.every(Number.isFinite)) return { type: 'category' as const };
+  if (knob.kind === 'category') return { type: 'category' as const };
+  if (!knob.values.every(Number.isFinite)) {
+    const order = [...new Set(knob.values)].sort((a, b) => a - b).map(wordOf);
+    return { type: 'category' as const, categoryorder: 'array' as const, categoryarray: order };
+  }
   const [low, high] = [Math.min(...knob.values), Math.max(...knob.values)];
   return { type: low > 0 && high / low > 20 ? ('log' as const) : ('linear' as const) };
 }

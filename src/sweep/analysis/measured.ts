@@ -27,7 +27,7 @@ export interface SweepReport {
 /** A point of a sweep with the rows that were made of it. */
 export interface MeasuredPoint {
   point: Point;
-  /** What is changed against the base, in words. */
+  /** What is changed against the base, in words; random points are numbered. */
   name: string;
   /** The rows that are done, in the order of the plan's seeds. */
   rows: Row[];
@@ -53,10 +53,13 @@ export interface Measured {
 export function measured(plan: Plan, rows: readonly Row[]): Measured {
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const firstKeys = new Map<string, MeasuredPoint>();
+  let random = 0;
   for (const point of plan.points) {
+    // Names of random points are long and alike: a number tells them apart where there is no room.
+    const name = point.origin === 'random' ? `random ${++random}: ${pointName(point)}` : pointName(point);
     const own = point.keys.flatMap((key) => byKey.get(key) ?? []);
     const done = own.filter(({ status }) => status === 'done');
-    const entry = { point, name: pointName(point), rows: done, failed: own.length - done.length };
+    const entry = { point, name, rows: done, failed: own.length - done.length };
     firstKeys.set(point.keys[0], entry);
   }
   const all = [...firstKeys.values()];
@@ -123,8 +126,13 @@ export function short(value: number): string {
   return text.replace(/^-/, '−');
 }
 
-/** A name that fits beside an axis. */
-export const shortName = (name: string) => (name.length > 60 ? `${name.slice(0, 59)}…` : name);
+/** A name that fits beside an axis: of knobs the last part alone where the whole is too long, then cut. */
+export function shortName(name: string): string {
+  const brief = name.length > ROOM ? name.replace(/(\w+\.)+(?=\w+ = )/g, '') : name;
+  return brief.length > ROOM ? `${brief.slice(0, ROOM - 1)}…` : brief;
+}
+
+const ROOM = 56;
 
 const namesAndValues = (configuration: Plan['base']) =>
   JSON.stringify([...leaves(configuration)].sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -85,6 +85,8 @@ export function paretoFigure(found: readonly Standing[], { plan }: Measured): Fi
   });
   const front = found.filter(({ onFront }) => onFront);
   const rest = found.filter(({ onFront }) => !onFront);
+  const costs = found.map(({ effect }) => effect.values[cost.name].mean);
+  const isLog = Math.min(...costs) > 0 && Math.max(...costs) > 10 * Math.min(...costs);
   const stairs = front.map(({ effect }) => [effect.values[cost.name].mean, effect.values[objective.name].mean]);
   return figure(
     [
@@ -113,7 +115,11 @@ export function paretoFigure(found: readonly Standing[], { plan }: Measured): Fi
       x: `${cost.label} (less is better)`,
       y: `${objective.label} (${objective.better} is better)`,
       height: 460 + 18 * front.length,
-      layout: { legend: { orientation: 'v', x: 0, y: -0.22, yanchor: 'top' }, showlegend: true },
+      layout: {
+        xaxis: { type: isLog ? 'log' : 'linear' },
+        legend: { orientation: 'v', x: 0, y: -0.22, yanchor: 'top' },
+        showlegend: true,
+      },
     },
   );
 }
