@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { markdownTable } from '../notebook/markdown-table';
 import { CHECKPOINTS, type Provenance } from '../training/trained-model';
 import type { Finding } from './findings';
@@ -57,36 +57,38 @@ interface TrainingRow {
   steps: number;
 }
 
-/** One row per model as it was trained: equal trainings under several seeds are one. */
+/** One row per model as it was trained, by variant (the sub-folder's name without its seed): equal trainings under several seeds are one. */
 export function trainingRows(folder: string): TrainingRow[] {
-  const seeds = new Map<string, { row: TrainingRow; seeds: Set<number> }>();
-  for (const { model, seed, data, parameters, steps } of provenances(folder)) {
-    const name = JSON.stringify([model, data.size, data.images, parameters, steps]);
-    const found = seeds.get(name) ?? {
-      seeds: new Set<number>(),
-      row: {
-        model,
-        'training seeds': 0,
-        'image side': data.size,
-        'training images': data.images,
-        classes: data.classes.length,
-        parameters,
-        steps,
-      },
+  const found = new Map<string, { row: TrainingRow; seeds: Set<number> }>();
+  for (const { variant, provenance } of provenances(folder)) {
+    const { model, seed, data, parameters, steps } = provenance;
+    const row = {
+      model: variant ? `${model}, ${variant}` : model,
+      'training seeds': 0,
+      'image side': data.size,
+      'training images': data.images,
+      classes: data.classes.length,
+      parameters,
+      steps,
     };
-    found.seeds.add(seed);
-    seeds.set(name, found);
+    const name = JSON.stringify(row);
+    const known = found.get(name) ?? { row, seeds: new Set<number>() };
+    known.seeds.add(seed);
+    found.set(name, known);
   }
-  return [...seeds.values()].map(({ row, seeds: own }) => ({ ...row, 'training seeds': own.size }));
+  const rows = [...found.values()].map(({ row, seeds }) => ({ ...row, 'training seeds': seeds.size }));
+  return rows.sort((a, b) => (a.model < b.model ? -1 : 1));
 }
 
-function provenances(folder: string): Provenance[] {
+function provenances(folder: string): { variant: string; provenance: Provenance }[] {
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
   return files.sort().flatMap((file) => {
     try {
       const content: Partial<Provenance> = JSON.parse(readFileSync(join(folder, file), 'utf8'));
-      return content.model && content.data?.images && content.data.classes ? [content as Provenance] : [];
+      if (!content.model || !content.data?.images || !content.data.classes) return [];
+      const inside = dirname(file) === '.' ? '' : dirname(file);
+      return [{ variant: inside.replace(/-?seed-\d+$/, ''), provenance: content as Provenance }];
     } catch {
       return []; // no provenance
     }
@@ -96,17 +98,26 @@ function provenances(folder: string): Provenance[] {
 function spreadText(rows: readonly TrainingRow[]): string {
   const once = rows.filter((row) => row['training seeds'] < 2).map(({ model }) => model);
   if (once.length === 0) return '';
-  const names = [...new Set(once)].join(', ');
-  return `Trained once: ${names}. Error bars then cover sampling alone, and another training may change what they say.`;
+  return `Trained once: ${once.join('; ')}. Where only these stand behind a number, its error bar covers sampling alone, and another training may change what it says.`;
 }
 
-/** How many seeds the tables of each experiment hold. */
-function samplingRows(findings: readonly Finding[]): { experiment: string; seeds: number; rows: number }[] {
-  return findings.flatMap(({ experiment, tables }) => {
-    const rows = Object.values(tables).flat() as { seed?: unknown }[];
-    const seeds = new Set(rows.map(({ seed }) => seed).filter((seed) => typeof seed === 'number'));
-    return seeds.size > 0 ? [{ experiment, seeds: seeds.size, rows: rows.length }] : [];
-  });
+/** Over what the tables of each experiment were averaged, where they say so. */
+function samplingRows(findings: readonly Finding[]): { experiment: string; table: string; over: string }[] {
+  return findings.flatMap(({ experiment, tables }) =>
+    Object.entries(tables).flatMap(([table, rows]) => {
+      const over = overWhat(rows as { seed?: unknown; seeds?: unknown; over?: unknown }[]);
+      return over ? [{ experiment, table, over }] : [];
+    }),
+  );
+}
+
+function overWhat(rows: readonly { seed?: unknown; seeds?: unknown; over?: unknown }[]): string {
+  const said = [...new Set(rows.flatMap(({ over }) => (typeof over === 'string' && over ? [over] : [])))];
+  if (said.length > 0) return said.join('; ');
+  const counts = [...new Set(rows.flatMap(({ seeds }) => (typeof seeds === 'number' ? [seeds] : [])))];
+  const own = new Set(rows.flatMap(({ seed }) => (typeof seed === 'number' ? [seed] : []))).size;
+  if (counts.length > 0) return `${counts.sort((a, b) => a - b).join(', ')} seeds`;
+  return own > 0 ? `${own} seed${own === 1 ? '' : 's'}` : '';
 }
 
 /** What the experiments themselves say of how far they reach, each remark once. */

@@ -8,6 +8,7 @@ section { border-top: 1px solid #ccc; margin-top: 3rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e3e3e3; }
 th { border-bottom: 2px solid #888; }
+th[align="right"], td[align="right"] { text-align: right; }
 caption { padding: 0.2rem 0; }
 .summary { width: 100%; } .summary tr:has(+ .remark) > td { border-bottom: none; }
 .remark { color: #555; font-size: 0.88rem; } .remark > td { padding-top: 0; }

@@ -34,20 +34,23 @@ describe('parts of the report', function () {
       writeFileSync(join(checkpoints, at), JSON.stringify({ model, seed, data, parameters: 9, steps: 7 }));
     write('mar.json', 'mar', 0);
     write('seed-1/mar.json', 'mar', 1);
+    mkdirSync(join(checkpoints, 'narrow-seed-1'));
+    write('narrow-seed-1/mar.json', 'mar', 1);
     write('vae.json', 'vae', 0);
     writeFileSync(join(checkpoints, 'other.json'), '[1]');
     assert.deepEqual(
       trainingRows(checkpoints).map((row) => [row.model, row['training seeds'], row['training images']]),
       [
         ['mar', 2, 120],
+        ['mar, narrow', 1, 120],
         ['vae', 1, 120],
       ],
     );
     const known = '# What does not\n\nSee [a page](page.md) and [the web](https://example.org).';
     const html = limitsSection({ profile: 'small', findings: [finding('small')], checkpoints, known });
     assert.match(html, /Of 2 recorded claims 1 are undecided, and 1 are analogues/);
-    assert.match(html, /Trained once: vae\./);
-    assert.match(html, /<td>table-1<\/td>\s*<td[^>]*>2<\/td>\s*<td[^>]*>3<\/td>/);
+    assert.match(html, /Trained once: mar, narrow; vae\./);
+    assert.match(html, /<td>table-1<\/td>\s*<td>runs<\/td>\s*<td>2 seeds<\/td>/);
     assert.equal(html.split('one training seed').length, 2);
     assert.match(html, /<h2>What does not<\/h2>\s*<p>See a page and <a href="https:\/\/example.org">/);
     assert.match(

@@ -47,7 +47,7 @@ export function analyseSweep(plan: Plan, rows: readonly Row[]): SweepReport {
       tables.importance = { title: 'Importance of knobs', rows: importanceRows(knobs), note };
     }
     if (pairs.length > 0) {
-      tables.interactions = { title: 'Interactions', rows: interactionRows(pairs), note: interactionNote(search) };
+      tables.interactions = { title: 'Interactions', ...interactionRows(pairs), note: interactionNote(pairs, search) };
     }
     pairs.slice(0, PAIRS).forEach((pair, i) => {
       figures[`interaction-${i + 1}`] = interactionFigure(pair, search, measured);

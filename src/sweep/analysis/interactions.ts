@@ -14,7 +14,10 @@ export interface Interaction extends ProductGain {
   pHolm: number;
 }
 
-/** Every pair of knobs of a search by the gain of their product over their sum (on ranks), the largest first. */
+/**
+ * Every pair of knobs of a search with the gain of their product over their sum (on ranks), the least likely by chance first: gains alone do not
+ * compare, since more categories gain more by chance.
+ */
 export function interactions({ knobs, objective }: Search): Interaction[] {
   const ranks = centredRanks(objective);
   const columns = knobs.map(columnsOf);
@@ -26,7 +29,9 @@ export function interactions({ knobs, objective }: Search): Interaction[] {
     }),
   );
   const corrected = holm(found.map(({ pValue }) => pValue));
-  return found.map((each, i) => ({ ...each, pHolm: corrected[i] })).sort((a, b) => b.gain - a.gain);
+  return found
+    .map((each, i) => ({ ...each, pHolm: corrected[i] }))
+    .sort((a, b) => a.pValue - b.pValue || b.gain - a.gain);
 }
 
 /** A number as its rank, a category as one indicator for each but the first. */
@@ -36,8 +41,11 @@ function columnsOf(knob: Knob): number[][] {
   return categories.map((category) => knob.values.map((value) => (value === category ? 1 : 0)));
 }
 
-export function interactionRows(found: readonly Interaction[]): TableRow[] {
-  return found.map(({ first, second, additive, gain, pValue, pHolm, freedom }) => ({
+/** Pairs on a page. */
+const SHOWN = 12;
+
+export function interactionRows(found: readonly Interaction[]): { rows: TableRow[]; page: TableRow[] } {
+  const rows = found.map(({ first, second, additive, gain, pValue, pHolm, freedom }) => ({
     first: first.name,
     second: second.name,
     'explained by the sum': additive,
@@ -46,11 +54,13 @@ export function interactionRows(found: readonly Interaction[]): TableRow[] {
     'p (Holm)': pHolm,
     'degrees of freedom': freedom,
   }));
+  return { rows, page: rows.slice(0, SHOWN) };
 }
 
-export function interactionNote({ points }: Search): string {
+export function interactionNote(found: readonly Interaction[], { points }: Search): string {
   const n = points.length;
   return [
+    ...(found.length > SHOWN ? [`The first ${SHOWN} of ${found.length} pairs.`] : []),
     'Share of the variance of the ranks that the two knobs explain as a sum, and what their product adds (least squares on ranks; p by permuting',
     `what the sum leaves over, corrected by Holm over all pairs). With ${n} points a product that means nothing gains about ${short(1 / Math.max(1, n - 3))}`,
     'of what the sum leaves over. The effects of all other knobs are noise here, and a strong effect that bends can look like an interaction:',
@@ -66,7 +76,7 @@ const CELLS = 5;
 export function interactionFigure(pair: Interaction, search: Search, measured: Measured): Figure {
   const { first, second, gain, pValue } = pair;
   const { label } = measured.plan.experiment.objective;
-  const title = `${label} by ${first.name} and ${second.name}: product gains ${short(gain)} (p = ${short(pValue)})`;
+  const title = `${label} by ${first.name} and ${second.name}<br>their product gains ${short(gain)} (p = ${short(pValue)})`;
   const crowded = search.points.length > MOST_DOTS;
   const data = crowded ? binnedMeans(pair, search, label) : dotsByColour(pair, search, measured);
   return figure(data, {
@@ -77,7 +87,7 @@ export function interactionFigure(pair: Interaction, search: Search, measured: M
       xaxis: crowded ? { type: 'category' } : axisOf(first),
       ...(crowded ? { yaxis: { type: 'category' as const } } : {}),
       title: { text: title, font: { size: 14 } },
-      margin: { l: 80, r: 110, t: 55, b: 60 },
+      margin: { l: 80, r: 110, t: 65, b: 60 },
     },
   });
 }
