@@ -82,8 +82,9 @@ describe('study', () => {
     assert.equal(planned.plan.tasks.length, 8);
     const store = new RowStore(folder);
     assert.deepEqual(studyRows(planned, store), []);
-    planned.plan.tasks.forEach((task, i) => {
-      const values = { fid: i + 1 / 3, conditionError: null } as unknown as MeasuredRun;
+    planned.plan.tasks.forEach((task) => {
+      const { training } = task.configuration as { training: { seed: number } };
+      const values = { fid: 10 * training.seed + task.seed + 1 / 3, conditionError: null } as unknown as MeasuredRun;
       store.write({ ...task, status: 'done', values: values as never, seconds: 1 });
     });
     const rows = studyRows(planned, store);
@@ -94,7 +95,7 @@ describe('study', () => {
     const path = saveResults('pair', rows, { command: 'cer study', processor: 'x', images: 100 }, folder);
     assert.equal(readFileSync(path, 'utf8').trim().split('\n').length, 8 + 2, 'a row a line');
     const read = readResults('pair', folder);
-    assert.equal(read.rows[1].values.fid, 1.33333);
+    assert.equal(read.rows[1].values.fid, 11.3333, 'six digits, of training 1 and sampling seed 1');
     assert.equal(read.rows.length, 8);
     assert.throws(() => readResults('other', folder), { name: 'MissingDependencyError' });
     writeFileSync(path, '{}');
