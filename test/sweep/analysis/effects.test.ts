@@ -35,8 +35,8 @@ describe('sweep/analysis: effects', () => {
   it('the interval by hand, over the seeds that both sides have', () => {
     const plan = planSweep({ experiment: 'toy', oneAtATime: { x: [1] }, seeds: [0, 1, 2, 3] });
     const loss = (x: number, values: number[]) => values.map((value, seed) => toyRow({ x }, seed, { loss: value }));
-    const rows = [...loss(0, [10, 20, 30, 40]), ...loss(1, [11, 23, 32])];
-    rows.push({ ...toyRow({ x: 1 }, 3, {}), status: 'failed', error: 'no' });
+    const rows = [...loss(0, [10, 20, 30, 40]), ...loss(1, [11, 99, 33, 42])];
+    rows[5] = { ...rows[5], status: 'failed', values: {}, error: 'no' }; // seed 1 is on one side only
     const all = measured(plan, rows);
     const [, { at, toBase }] = effects(all);
     // differences 1, 3, 2: mean 2, standard deviation 1
