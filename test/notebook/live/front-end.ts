@@ -13,6 +13,8 @@ export interface Parts {
   error: string;
   /** What shows that the notebook is open and its kernel ready. */
   ready: string;
+  /** The button that says yes to a question. */
+  yes: string;
   menus: Record<Command, [menu: string, item: string]>;
 }
 
@@ -25,6 +27,7 @@ const MODERN: Parts = {
   output: '.jp-OutputArea-output',
   error: '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]',
   ready: '.jp-Notebook-ExecutionIndicator[data-status="idle"]',
+  yes: '.jp-Dialog .jp-mod-accept',
   menus: {
     'run all': ['Run', 'Run All Cells'],
     interrupt: ['Kernel', 'Interrupt Kernel'],
@@ -40,6 +43,7 @@ const CLASSIC: Parts = {
   output: '.output_area',
   error: '.output_error, .output_stderr',
   ready: '#kernel_indicator_icon.kernel_idle_icon',
+  yes: '.modal-dialog .btn-danger',
   menus: {
     'run all': ['#celllink', '#run_all_cells a'],
     interrupt: ['#kernellink', '#int_kernel a'],

@@ -63,13 +63,17 @@ export class NotebookPage {
   /** Restarts the kernel, says yes to the question, and waits for the new one. */
   async restart(): Promise<void> {
     await this.choose('restart');
-    await this.page.getByRole('dialog').getByRole('button', { name: 'Restart' }).click();
-    await this.page.getByRole('dialog').waitFor({ state: 'hidden' });
+    await this.page.locator(this.parts.yes).click();
+    await this.page.locator(this.parts.yes).waitFor({ state: 'hidden' });
     await this.ready();
   }
 
-  /** Starts cell `number` (from 0) with Shift-Enter and returns at once. */
+  /**
+   * Starts cell `number` (from 0) with Shift-Enter and returns at once. It waits before, as a reader does: for a moment
+   * after an error the kernel drops what comes in, for that was sent before anybody saw the error.
+   */
   async start(number: number): Promise<void> {
+    await this.page.waitForTimeout(400);
     await this.cell(number).locator(this.parts.editor).click();
     await this.page.keyboard.press('Shift+Enter');
   }
