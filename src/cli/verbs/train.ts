@@ -129,9 +129,9 @@ async function run(options: TrainArguments): Promise<void> {
 function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[]): string {
   const generator = models.find((model) => ['mar', 'ar', 'cdm'].includes(model));
   if (!generator)
-    return `Go on with a generator: cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
+    return `Go on with a generator: npx cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
   const files = `--weights ${join(out, `${generator}.safetensors`)} --vae ${join(vae, 'vae.safetensors')}`;
-  return `Look at samples: cer sample ${files} --class 0,1 --count 16 --out ${join(out, 'samples.png')}`;
+  return `Look at samples: npx cer sample ${files} --class 0,1 --count 16 --out ${join(out, 'samples.png')}`;
 }
 
 const variantOf = ({ size, resolution }: TrainArguments) => ({ size, resolution: Number(resolution) as 32 | 64 });
