@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { findNotebooks } from '../../src/notebook/batch';
@@ -79,6 +80,26 @@ describe('JupyterLab, driven in Chromium', function () {
   for (const file of EVERY ? findNotebooks() : findNotebooks(['00-tour'])) {
     it(`runs ${basename(file)}: every figure has hover labels, no request leaves the machine`, () => runs(file, both));
   }
+
+  it('shows the pictures of a notebook that was never run here, and saves it as the file that it was', async () => {
+    const [file] = findNotebooks(['00-tour']);
+    const page = await NotebookPage.open(both.browser, both.server, both.server.add('committed', readNotebook(file)));
+    try {
+      const pictures = page.page.locator('.cer-figure img');
+      assert.equal(await pictures.count(), figuresOf(readNotebook(file)));
+      for (const picture of await pictures.all()) {
+        await picture.scrollIntoViewIfNeeded();
+        assert.ok(await picture.evaluate((image: HTMLImageElement) => image.complete && image.naturalWidth > 0));
+      }
+      assert.equal(await page.page.locator('.js-plotly-plot').count(), 0); // scripts of a stranger do not run
+      const saved = page.page.waitForResponse((answer) => answer.request().method() === 'PUT');
+      await page.choose('save');
+      await saved;
+      assert.equal(readFileSync(both.server.path('committed'), 'utf8'), readFileSync(file, 'utf8'));
+    } finally {
+      await page.close();
+    }
+  });
 
   describe('on a notebook of cells that move, fail and never end', () => {
     let page: NotebookPage;

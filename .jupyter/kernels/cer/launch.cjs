@@ -79,7 +79,14 @@ function logValue(value) {
   if (!util.types.isPromise(value)) console.log(value);
 }
 
+/** As `cer notebooks --execute` writes it, so that opening and saving a notebook changes nothing in the file. */
+const LANGUAGE = { file_extension: '.ts', mimetype: 'text/typescript', name: 'typescript' };
+
 class Handler extends JupyterHandlerImpl {
+  handleKernel() {
+    return { ...super.handleKernel(), language_info: LANGUAGE };
+  }
+
   async handleExecute(request, writeStream, writeDisplayData) {
     try {
       const count = await this.execQueue.add(() => this.handleExecuteImpl(request, writeStream, writeDisplayData));
