@@ -30,12 +30,13 @@ export interface FigureOptions {
 
 /** A figure in the project's style: white ground, labelled axes with units, legend under the plot. */
 export function figure(data: Data[], { title, x, y, width = 760, height = 440, layout = {} }: FigureOptions): Figure {
+  const axis = { zeroline: false, gridcolor: '#e5e5e5', linecolor: '#444', hoverformat: '.6~g' }; // 0.0002, not 200μ
   return {
     data,
     layout: {
       title: { text: title, font: { size: 16 } },
-      xaxis: { title: { text: x }, zeroline: false, gridcolor: '#e5e5e5', linecolor: '#444', ...layout.xaxis },
-      yaxis: { title: { text: y }, zeroline: false, gridcolor: '#e5e5e5', linecolor: '#444', ...layout.yaxis },
+      xaxis: { title: { text: x }, ...axis, ...layout.xaxis },
+      yaxis: { title: { text: y }, ...axis, ...layout.yaxis },
       width,
       height,
       colorway: [...PALETTE],

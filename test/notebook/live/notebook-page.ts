@@ -1,16 +1,15 @@
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { type Command, type Parts, partsOf } from './front-end';
-import type { FrontEnd, LiveServer } from './server';
+import type { LiveServer } from './server';
 
 /** An open notebook in a browser, as its reader uses it. */
 export class NotebookPage {
   private constructor(
     readonly page: Page,
     private readonly context: BrowserContext,
-    private readonly frontEnd: FrontEnd,
     readonly parts: Parts,
-    /** Whether the kernel waits for its reader. */
-    private readonly idle: () => Promise<boolean>,
+    private readonly server: LiveServer,
+    private readonly url: string,
     /** Every address that the page asked for, WebSockets too. */
     readonly requests: string[],
   ) {}
@@ -23,9 +22,7 @@ export class NotebookPage {
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
     page.on('websocket', (socket) => requests.push(socket.url()));
-    const { frontEnd } = server;
-    const idle = () => server.isIdle(url);
-    const opened = new NotebookPage(page, context, frontEnd, partsOf(frontEnd), idle, requests);
+    const opened = new NotebookPage(page, context, partsOf(server.frontEnd), server, url, requests);
     await page.goto(url);
     await opened.ready();
     return opened;
@@ -51,7 +48,7 @@ export class NotebookPage {
   /** Chooses a command from the front end's menus. */
   async choose(command: Command): Promise<void> {
     const [menu, item] = this.parts.menus[command];
-    if (this.frontEnd === 'classic') {
+    if (this.server.frontEnd === 'classic') {
       await this.page.locator(menu).click();
       await this.page.locator(item).click();
     } else {
@@ -108,8 +105,10 @@ export class NotebookPage {
     return (await this.prompt(number)).includes('*');
   }
 
+  /** Closes the page and ends its kernel. */
   async close(): Promise<void> {
     await this.context.close();
+    await this.server.endKernel(this.url);
   }
 
   /** Waits for `condition`, at most three minutes. */
@@ -121,7 +120,7 @@ export class NotebookPage {
 
   /** Waits until both the page and the server say so; the page alone does so too before there is a kernel. */
   private async ready(): Promise<void> {
-    await this.until(this.idle, 'the kernel');
+    await this.until(() => this.server.isIdle(this.url), 'the kernel');
     await this.page.locator(this.parts.ready).first().waitFor();
   }
 

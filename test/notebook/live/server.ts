@@ -46,6 +46,13 @@ function printed(file: string, ...options: string[]): string {
   return status === 0 ? stdout.trim() : '';
 }
 
+/** What a Jupyter server says of an open notebook. */
+interface Session {
+  id: string;
+  path: string;
+  kernel: { execution_state: string; connections: number };
+}
+
 /**
  * A Jupyter server on the project folder as `cer lab` starts it, on a free port of this machine, with settings, data and
  * results of its own. The notebooks that it serves are copies in a folder under `results/`.
@@ -104,13 +111,25 @@ export class LiveServer {
 
   /** Whether the kernel of the notebook at `url` waits for its reader. */
   async isIdle(url: string): Promise<boolean> {
-    const answer = await fetch(`${this.origin}/api/sessions?token=${this.token}`);
-    const sessions = (await answer.json()) as {
-      path: string;
-      kernel: { execution_state: string; connections: number };
-    }[];
-    const own = sessions.find(({ path }) => new URL(url).pathname.endsWith(path));
-    return own !== undefined && own.kernel.execution_state === 'idle' && own.kernel.connections > 0;
+    const kernel = (await this.session(url))?.kernel;
+    if (!kernel || kernel.connections === 0) return false;
+    return kernel.execution_state === 'idle' || this.frontEnd === 'classic'; // whose server may miss the first states
+  }
+
+  /** Ends the kernel of the notebook at `url`. */
+  async endKernel(url: string): Promise<void> {
+    const session = await this.session(url);
+    if (session) await this.ask(`sessions/${session.id}`, 'DELETE');
+  }
+
+  private async session(url: string): Promise<Session | undefined> {
+    const sessions = (await (await this.ask('sessions')).json()) as Session[];
+    return sessions.find(({ path }) => new URL(url).pathname.endsWith(path));
+  }
+
+  private ask(resource: string, method = 'GET'): Promise<Response> {
+    const headers = { Authorization: `token ${this.token}` };
+    return fetch(`${this.origin}/api/${resource}`, { method, headers });
   }
 
   /** Where the notebook `name` is. */
