@@ -2,12 +2,14 @@ import * as tf from '@tensorflow/tfjs';
 import type { ConditionHook, ConditionStep } from '../models/conditions';
 import { InvalidInputError } from '../runtime/errors';
 import { adaptiveShare, groupDrift, meanDrift, partially, type StepDrift } from './adaptive';
-import { groupOf, type IdealConditions, samplesOf } from './ideal-conditions';
+import type { IdealConditions } from './ideal-conditions';
 import { requireFilled, requireModel } from './ideal-file';
 import type { InverseProcess } from './inverse-process';
 import { type GroupTrace, type StepRecord, stepRecord } from './measure';
-import { momentsFor, otherClassMeans } from './moments';
+import { momentsFor } from './moments';
+import { type StepRows, stepRedundancy } from './redundancy';
 import type { Group, Iteration, Observation, Refined, Refiner, TimedPart } from './refiner';
+import { eachPart, gathered, lawOf, otherMeansOf, scatter, type TransportUnit, type Unit, unitsOf } from './units';
 
 export interface RefinementSettings {
   refiner: Refiner;
@@ -26,6 +28,8 @@ export interface RefinementSettings {
   priorReuse?: 'iteration' | 'step';
   /** Which AR steps are refined; default all. */
   steps?: (step: number, steps: number) => boolean;
+  /** What is a point of the transport, see `TransportUnit`; default `token`. */
+  unit?: TransportUnit;
   /** Groups with fewer rows are left alone, since a cloud is not seen in a few points; default 8. */
   minimumRows?: number;
   /**
@@ -39,25 +43,23 @@ export interface RefinementSettings {
   observe?: (at: Observation & { step: number; group: string }) => void;
 }
 
-/** All rows of one AR step, before and after. */
-export interface RecordedRows {
-  step: number;
-  samples: Int32Array;
-  positions: Int32Array;
-  /** `[rows, width]` */
-  before: Float32Array;
-  after: Float32Array;
-}
-
 /** What a refinement did during one sampling run. */
 export interface RefinementReport {
-  /** Per group and refined AR step, in order; `kept` says why nothing, or not everything, was done. */
-  groups: { step: number; group: string; rows: number; targets: number; iterations: Iteration[]; kept?: string }[];
+  /** Per group and refined AR step, in order: `rows` points of `tokens` conditions each; `kept` says why nothing, or not everything, was done. */
+  groups: {
+    step: number;
+    group: string;
+    rows: number;
+    tokens: number;
+    targets: number;
+    iterations: Iteration[];
+    kept?: string;
+  }[];
   /** Adaptive: the share taken at each AR step and the drift that it follows from. */
   adaptive: ({ step: number; alpha: number } & Partial<StepDrift>)[];
   /** Filled when `measure` is set. */
   records: StepRecord[];
-  rows: RecordedRows[];
+  rows: StepRows[];
   /** Milliseconds: in the refiner altogether, and of that in each part; the rest is everything else. */
   milliseconds: { refiner: number } & Record<TimedPart, number>;
   /** Sampled priors drawn, of how many rows together, and how often one could be used again. */
@@ -94,32 +96,33 @@ export function conditionRefinement(settings: RefinementSettings): { hook: Condi
 
 /** Refines the rows of one AR step. */
 function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementSettings, report: RefinementReport) {
-  const { ideal, refiner, adaptive = false, measure = false, minimumRows = 8 } = settings;
+  const { ideal, refiner, adaptive = false, measure = false, minimumRows = 8, unit: kind = 'token' } = settings;
   const { width } = ideal;
-  const groups = [...rowsByGroup(ideal, at)].map(([name, indices]) => {
-    const conditions = gathered(rows, indices, width);
-    return { name, indices, group: groupFor(at, { name, indices, conditions, settings, report }) };
+  const units = unitsOf(ideal, at, kind).map((unit) => {
+    const conditions = gathered(rows, unit, width);
+    return { unit, conditions, group: groupFor(at, { unit, conditions, settings, report }) };
   });
   const alpha = adaptive
     ? shareOf(
         at.step,
-        groups.flatMap(({ group }) => group ?? []),
+        units.flatMap(({ group }) => group ?? []),
         report,
       )
     : 1;
   const result = rows.slice();
   const traces: GroupTrace[] = [];
-  for (const { name, indices, group } of groups) {
+  for (const { unit, conditions, group } of units) {
     const trace: Float32Array[] = [];
+    const tokens = unit.parts.length;
+    const points = unit.parts[0].rows.length;
     const outcome = refined();
-    indices.forEach((row, i) => {
-      result.set(outcome.conditions.subarray(i * width, (i + 1) * width), row * width);
-    });
+    scatter(outcome.conditions, unit, width, result);
     report.groups.push({
       step: at.step,
-      group: name,
-      rows: indices.length,
-      targets: (group?.targets.length ?? 0) / width,
+      group: unit.name,
+      rows: points,
+      tokens,
+      targets: (group?.targets.length ?? 0) / (width * tokens),
       iterations: outcome.iterations,
       kept: outcome.kept,
     });
@@ -128,24 +131,27 @@ function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementS
     traces.push({ group, path: trace, after: outcome.conditions, theory });
 
     function refined(): Refined {
-      const conditions = group?.conditions ?? gathered(rows, indices, width);
       const keep = (kept: string): Refined => ({ conditions, iterations: [], kept });
       if (!group) return keep('the buffer has no conditions of this group');
-      if (indices.length < minimumRows) return keep(`fewer than ${minimumRows} rows`);
+      if (points < minimumRows) return keep(`fewer than ${minimumRows} rows`);
       if (alpha === 0) return keep('no drift above the floor');
       const observe = (seen: Observation) => {
         if (trace.length === 0) trace.push(seen.before);
         trace.push(seen.after);
-        settings.observe?.({ ...seen, step: at.step, group: name });
+        settings.observe?.({ ...seen, step: at.step, group: unit.name });
       };
       const observed = measure || settings.observe ? { ...group, observe } : group;
       return partially(group, refiner(observed), alpha);
     }
   }
   if (measure) {
-    timed(report, 'measuring', () => report.records.push(stepRecord(at.step, traces)));
-    const { step, samples, positions } = at;
-    report.rows.push({ step, samples, positions, before: rows.slice(), after: result.slice() });
+    timed(report, 'measuring', () => {
+      const { step, samples, classes, positions } = at;
+      const now: StepRows = { step, samples, classes, positions, before: rows.slice(), after: result.slice() };
+      const redundancy = stepRedundancy(ideal, report.rows[report.rows.length - 1], now);
+      report.records.push({ ...stepRecord(step, traces), ...(redundancy ? { redundancy } : {}) });
+      report.rows.push(now);
+    });
   }
   return result;
 }
@@ -161,42 +167,51 @@ function shareOf(step: number, groups: readonly Group[], report: RefinementRepor
 }
 
 interface GroupRequest {
-  name: string;
-  indices: number[];
+  unit: Unit;
   conditions: Float32Array;
   settings: RefinementSettings;
   report: RefinementReport;
 }
 
 /** A group with all that refiners may ask for; undefined where the buffer has none of its rows. */
-function groupFor(at: ConditionStep, { name, indices, conditions, settings, report }: GroupRequest): Group | undefined {
+function groupFor(at: ConditionStep, { unit, conditions, settings, report }: GroupRequest): Group | undefined {
   const { ideal, inverse } = settings;
-  const samples = samplesOf(ideal, name);
-  if (!samples?.targets.length) return undefined;
+  const law = lawOf(ideal, unit);
+  if (!law?.targets.length) return undefined;
   const { width, tokens } = ideal;
-  const prior = reusable(at, indices.length, settings, report);
+  const [{ name, rows }] = unit.parts;
+  const alone = unit.parts.length === 1;
+  const prior = reusable(at, rows.length * unit.parts.length, settings, report);
   return {
     conditions,
-    targets: samples.targets,
-    width,
+    targets: law.targets,
+    width: width * unit.parts.length,
     step: at.step,
-    samples: Int32Array.from(indices, (row) => at.samples[row]),
-    positions: Int32Array.from(indices, (row) => at.positions[row]),
-    targetLatents: samples.latents,
-    moments: () => momentsFor(ideal, name),
-    otherMeans: otherClassMeans(ideal, name),
+    samples: Int32Array.from(rows, (row) => at.samples[row]),
+    ...(alone ? { positions: Int32Array.from(rows, (row) => at.positions[row]) } : {}),
+    targetLatents: law.latents,
+    ...(alone ? { moments: () => momentsFor(ideal, name) } : {}),
+    otherMeans: otherMeansOf(ideal, unit),
     timed: (part, run) => timed(report, part, run),
     prior,
     ...(inverse
       ? {
           inverse: (current: Float32Array) => {
             const latents = prior(current);
-            return timed(report, 'inverse', () => inverse.process.apply(latents, name));
+            return timed(report, 'inverse', () =>
+              eachPart(latents, unit, (part, name) => inverse.process.apply(part, name)),
+            );
           },
         }
       : {}),
-    ...(at.known && samples.known && tokens
-      ? { known: { conditions: gathered(at.known, indices, tokens), targets: samples.known, tokens } }
+    ...(at.known && law.known && tokens
+      ? {
+          known: {
+            conditions: gathered(at.known, { ...unit, parts: [unit.parts[0]] }, tokens),
+            targets: law.known,
+            tokens,
+          },
+        }
       : {}),
   };
 }
@@ -256,23 +271,4 @@ export function requireRefined({ groups, adaptive }: RefinementReport): void {
     expected: 'at least one group that is refined',
     remedy: 'Generate more images per class (groups need `minimumRows`), or leave the refinement out.',
   });
-}
-
-function rowsByGroup(ideal: IdealConditions, { classes, positions, step }: ConditionStep): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  classes.forEach((label, row) => {
-    const name = groupOf(ideal.grouping, { class: label, position: positions[row], step });
-    const members = groups.get(name);
-    if (members) members.push(row);
-    else groups.set(name, [row]);
-  });
-  return groups;
-}
-
-function gathered<A extends Float32Array | Uint8Array>(rows: A, indices: readonly number[], width: number): A {
-  const out = rows.slice(0, indices.length * width) as A;
-  indices.forEach((row, i) => {
-    out.set(rows.subarray(row * width, (row + 1) * width), i * width);
-  });
-  return out;
 }

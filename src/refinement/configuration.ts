@@ -14,6 +14,7 @@ import {
 } from './optimal-transport-options';
 import { makeRival, RIVAL_TABLE, type Rival, type RivalMaterials, type RivalOptions, rivalOptions } from './rivals';
 import { type StepChoice, stepPredicate } from './steps';
+import { type TransportUnit, UNITS } from './units';
 
 /** What every refinement has, whatever its method. */
 export interface PlugOptions {
@@ -36,6 +37,8 @@ export interface PlugOptions {
   priorReuse?: 'iteration' | 'step';
   /** Which AR steps are refined, see `StepChoice`; default `all`. */
   refinedSteps?: StepChoice;
+  /** What is a point of the transport: `token` (default) or `image`, see `TransportUnit`. */
+  unit?: TransportUnit;
   /** Default 8. */
   minimumRows?: number;
   /** Default false, see `RefinementSettings`. */
@@ -76,6 +79,7 @@ const plugSchema = z.strictObject({
       z.array(z.number().int().min(0)),
     ])
     .default('all'),
+  unit: z.enum(UNITS).default('token'),
   minimumRows: z.number().int().min(1).default(8),
   adaptive: z.boolean().default(false),
 });
@@ -105,7 +109,21 @@ export function refinementConfiguration(given: RefinementOptions | string): Refi
       remedy: "Set inverse to 'ridge' or 'mlp', or lambda to 0.",
     });
   }
+  if (plug.unit === 'image') requireJoint(String(method), (options as { cost?: string }).cost);
   return { ...options, method: String(method), ...plug, inverse } as RefinementConfiguration;
+}
+
+/** Methods and costs that work on conditions of any width; the others know single tokens, or follow them from step to step. */
+const JOINT = ['optimal-transport', 'nearest-neighbour', 'coordinate-moments', 'shrink', 'none'];
+const JOINT_COSTS = ['condition', 'standardised', 'latent'];
+
+function requireJoint(method: string, cost = 'condition'): void {
+  if (JOINT.includes(method) && JOINT_COSTS.includes(cost)) return;
+  throw new InvalidInputError('Options of a refinement, unit', {
+    given: `unit 'image' with ${JOINT.includes(method) ? `cost '${cost}'` : `method '${method}'`}`,
+    expected: `one of the methods ${JOINT.join(', ')}, with one of the costs ${JOINT_COSTS.join(', ')}`,
+    remedy: "Change the method or the cost, or set unit to 'token'.",
+  });
 }
 
 /** Options of the method alone, infinite numbers as text. */
@@ -150,7 +168,7 @@ export async function makeRefinement(
   materials: Omit<RivalMaterials, 'ideal'> = {},
 ): Promise<PluggedRefinement> {
   const configuration = refinementConfiguration(given);
-  const { method, inverse, inverseScope, priorSteps, priorReuse, refinedSteps, minimumRows, adaptive, buffer } =
+  const { method, inverse, inverseScope, priorSteps, priorReuse, refinedSteps, unit, minimumRows, adaptive, buffer } =
     configuration;
   if (buffer.grouping !== ideal.grouping) {
     throw new InvalidInputError('Refinement, grouping of the buffer', {
@@ -174,6 +192,7 @@ export async function makeRefinement(
     priorSteps,
     priorReuse,
     steps: stepPredicate(refinedSteps),
+    unit,
     minimumRows,
     adaptive,
   };

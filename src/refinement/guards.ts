@@ -1,4 +1,4 @@
-import { type Group, type Iteration, rowMean } from './refiner';
+import { type Group, type Iteration, lawMean, rowMean } from './refiner';
 
 /** Bounds of the guards; see `OptimalTransportOptions`. */
 export interface GuardBounds {
@@ -40,7 +40,7 @@ export function objection(
 
 function losesClass({ conditions, targets, width, otherMeans }: Group, next: Float32Array): boolean {
   if (!otherMeans?.length) return false;
-  const own = rowMean(targets, width);
+  const own = lawMean(targets, width);
   const foreign = (rows: Float32Array) => {
     const mean = rowMean(rows, width);
     const distance = (to: Float64Array) => mean.reduce((sum, value, k) => sum + (value - to[k]) ** 2, 0);

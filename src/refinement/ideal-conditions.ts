@@ -107,9 +107,15 @@ export function groupOf(grouping: Grouping, origin: RowOrigin): string {
   return parts.map((part) => `${part} ${origin[part as keyof RowOrigin]}`).join(', ') || 'all';
 }
 
+/** What a group is called but for the position of its rows in the image. */
+export function withoutPosition(name: string): string {
+  return name.replace(/(^|, )position \d+/, '');
+}
+
 /**
  * Offers teacher-forced conditions to the groups, keyed by row, so that the same rows in the same order give the same buffer
- * (reservoir: Vitter's algorithm R).
+ * (reservoir: Vitter's algorithm R). The positions of an image draw the same places, so that rows of one number in groups that differ in
+ * position alone are of one image, as long as every image has them all.
  * @throws InvalidInputError when arrays are not as wide as the buffer's, NumericalError for a row that is not finite.
  */
 export function addConditions(buffer: IdealConditions, rows: ConditionRows, source: Key): void {
@@ -122,7 +128,7 @@ export function addConditions(buffer: IdealConditions, rows: ConditionRows, sour
     const name = groupOf(buffer.grouping, origin);
     const group = buffer.groups.get(name) ?? emptyGroup(buffer);
     buffer.groups.set(name, group);
-    const slot = slotOf(buffer, group.seen, () => foldIn(foldIn(source, name), group.seen));
+    const slot = slotOf(buffer, group.seen, () => foldIn(foldIn(source, withoutPosition(name)), group.seen));
     group.seen++;
     if (slot >= capacity) continue;
     copyRow(rows.conditions, i, group.rows, slot, width);

@@ -1,5 +1,6 @@
 import { sinkhornDivergence } from '../transport';
 import { type GroupDrift, groupDrift, meanDrift, type StepDrift } from './adaptive';
+import type { StepRedundancy } from './redundancy';
 import { type Group, totalVariance } from './refiner';
 
 /** What a refinement did at one AR step, over its groups; drifts are in units of the ideal law's variance. */
@@ -16,6 +17,8 @@ export interface StepRecord {
    * changed, and the one that theory gives for exact transport without an inverse process.
    */
   rho: { measured: number; theory?: number }[];
+  /** Energy outside I*, carried over and injected; see `stepRedundancy` for where it is absent. */
+  redundancy?: StepRedundancy;
 }
 
 /** One group before, between and after. */

@@ -1,5 +1,5 @@
 import { type IdealConditions, samplesOf } from './ideal-conditions';
-import { type ConditionMoments, rowMean } from './refiner';
+import { type ConditionMoments, lawMean, rowMean } from './refiner';
 
 /** Rows of conditions with the latents that they speak of, from one group. */
 interface Rows {
@@ -58,16 +58,8 @@ export function otherClassMeans(buffer: IdealConditions, name: string): Float64A
     .filter((other) => other !== name && withoutClass(other) === kind)
     .flatMap((other) => {
       const samples = samplesOf(buffer, other);
-      return samples ? [meanOf(samples.targets, buffer.width)] : [];
+      return samples ? [lawMean(samples.targets, buffer.width)] : [];
     });
-}
-
-const means = new WeakMap<Float32Array, Float64Array>();
-
-function meanOf(targets: Float32Array, width: number): Float64Array {
-  const mean = means.get(targets) ?? rowMean(targets, width);
-  means.set(targets, mean);
-  return mean;
 }
 
 function withoutClass(name: string): string {

@@ -41,8 +41,11 @@ const SCHEMAS = {
     batch: z.number().int().min(1).default(256),
     rate: z.number().positive().default(2e-3),
   }),
-  /** `scale`: of classifier-free guidance, growing linearly with the generated share. */
-  guidance: z.strictObject({ scale: z.number().min(0).default(1.5) }),
+  /** `scale`: of classifier-free guidance, growing linearly with the generated share; `steps`: of the reverse process, fewer since each costs twice. */
+  guidance: z.strictObject({
+    scale: z.number().min(0).default(1.5),
+    steps: z.number().int().min(1).max(1000).optional(),
+  }),
   /** `steps`: of the reverse process per token; left out, as many as the time of the refinement buys. */
   'more-steps': z.strictObject({ steps: z.number().int().min(1).max(1000).optional() }),
   'scheduled-sampling': fineTuneSchema
@@ -118,7 +121,7 @@ export function rivalOptions(given: RivalOptions | RivalMethod): RivalOptions {
   return { method, ...(parseOptions(`the rival ${method}`, schema, options) as object) } as RivalOptions;
 }
 
-/** What a rival changes of a generation: at most one of the fields but `dispose` is there. */
+/** What a rival changes of a generation. */
 export interface Rival {
   /** Plug it in with `conditionRefinement`. */
   refiner?: Refiner;
@@ -169,7 +172,7 @@ export async function makeRival(given: RivalOptions | RivalMethod, materials: Ri
       return fitResidualMlp(ideal, materials.key ?? keyOf(0), options);
     }
     case 'guidance':
-      return { guidance: options.scale };
+      return { guidance: options.scale, ...(options.steps ? { respacing: nearestRespacing(options.steps) } : {}) };
     case 'more-steps': {
       const steps = options.steps ?? materials.equalTime?.steps;
       return {

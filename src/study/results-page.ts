@@ -4,7 +4,14 @@ import { markdownTable } from '../notebook/markdown-table';
 import type { SummaryRow } from '../notebook/record';
 import { ABLATED, readAblation } from './ablation';
 import { ablationSummary } from './ablation-report';
-import { CONTROL_METHODS, FINE_TUNED_METHODS, type Method, PAPER_METHODS, RIVAL_METHODS } from './methods';
+import {
+  CHOICE_METHODS,
+  CONTROL_METHODS,
+  FINE_TUNED_METHODS,
+  type Method,
+  PAPER_METHODS,
+  RIVAL_METHODS,
+} from './methods';
 import { RESULTS, type Results, readResults } from './results';
 import type { StudyRow } from './rows';
 import { table2Rows, table3Rows } from './scale-report';
@@ -67,8 +74,8 @@ export function resultsPage(folder = RESULTS): string {
     '# Results',
     `Made by \`${table1.command}\` (${table1.date}, ${table1.processor}) and written by \`npm run docs\`; nothing here is typed in. Analogues: ten classes of
 procedural images, models of half a million weights, features of a small classifier. ${table1.images} images a run; each training counts once (the mean over its
-sampling seeds), errors and intervals are over trainings (Table 2 and the fine-tunes have one training: over sampling seeds). Seconds per image were taken while other
-work used the machine and say little; operations are counted. Notebooks 11 and 12 show the same with figures and compute a part again.`,
+sampling seeds), errors and intervals are over trainings (Tables 2 and 3 and the fine-tunes have one training: over sampling seeds). Seconds per image are those of one of two
+runs at a time on two cores; operations are counted. Notebooks 11 and 12 show the same with figures and compute a part again.`,
     '## What was found, what does not replicate first',
     markdownTable(
       studySummary(folder).map(({ claim, ours, error, paper, verdict }) => ({ claim, ours, error, paper, verdict })),
@@ -86,6 +93,13 @@ work used the machine and say little; operations are counted. Notebooks 11 and 1
       markdownTable(differenceRows(all, present(methods, all))),
     );
   };
+  const choice = optional('choice', folder);
+  if (choice) {
+    parts.push(
+      "## How MAR's refinement was chosen, on trainings that are not reported",
+      markdownTable(differenceRows(choice.rows, present(CHOICE_METHODS, choice.rows))),
+    );
+  }
   beside('rivals', 'Rivals', [...PAPER_METHODS, ...RIVAL_METHODS]);
   const rivals = optional('rivals', folder);
   if (rivals) {

@@ -2,9 +2,16 @@ import type { MeasuredRun } from '../experiments/measured-run';
 import type { RunOptions } from '../experiments/run-configuration';
 import { type Plan, type Point, planSweep, type Task } from '../sweep/plan';
 import type { RowStore } from '../sweep/store';
-import { CONTROL_METHODS, FINE_TUNED_METHODS, type Method, PAPER_METHODS, RIVAL_METHODS } from './methods';
+import {
+  CHOICE_METHODS,
+  CONTROL_METHODS,
+  FINE_TUNED_METHODS,
+  type Method,
+  PAPER_METHODS,
+  RIVAL_METHODS,
+} from './methods';
 import type { StudyRow } from './rows';
-import { CHOICE_SEED, REPORTED_SEEDS } from './trainings';
+import { CHOICE_SEED, MAR_CHOICE_SEEDS, REPORTED_SEEDS } from './trainings';
 
 /** How much of a table is computed. */
 export interface StudySize {
@@ -36,11 +43,12 @@ const scaled = (size: 'narrow' | 'wide'): Method[] =>
     baseline: `${name.replace(' + OT', '')}, ${size}`,
   }));
 
-/** Table 1, the rivals, controls and fine-tunes beside it; Table 2, further sizes; Table 3, twice the resolution. */
+/** Table 1; how MAR's refinement was chosen; the rivals, controls and fine-tunes beside it; Table 2, further sizes; Table 3, twice the resolution. */
 export const TABLES: readonly Table[] = [
   { name: 'table-1', methods: PAPER_METHODS },
-  { name: 'rivals', methods: RIVAL_METHODS, samplingSeeds: 3 },
-  { name: 'controls', methods: CONTROL_METHODS, samplingSeeds: 3 },
+  { name: 'choice', methods: CHOICE_METHODS, trainingSeeds: MAR_CHOICE_SEEDS, samplingSeeds: 3 },
+  { name: 'rivals', methods: RIVAL_METHODS, trainingSeeds: REPORTED_SEEDS.slice(0, 3), samplingSeeds: 3 },
+  { name: 'controls', methods: CONTROL_METHODS, trainingSeeds: REPORTED_SEEDS.slice(0, 3), samplingSeeds: 3 },
   { name: 'fine-tune', methods: FINE_TUNED_METHODS, trainingSeeds: [REPORTED_SEEDS[0]] },
   { name: 'table-2', methods: [...scaled('narrow'), ...scaled('wide')], trainingSeeds: [CHOICE_SEED] },
   {

@@ -23,7 +23,7 @@ export const refinementExperiment: SweepExperiment = {
   description: 'quality of the images of a trained model under a refinement, a rival or neither',
   version: 1,
   objective: { name: 'fid', better: 'lower', label: 'FID (analogue)' },
-  cost: { name: 'secondsPerImage', label: 'seconds per image' },
+  cost: { name: 'megaflopsPerImage', label: 'million operations per image' }, // counted: times depend on what else runs
   parse: (given) => runConfiguration(given) as unknown as Configuration,
   inputs: (configuration) => {
     const { model, training, checkpoints } = configuration as unknown as RunConfiguration;

@@ -118,22 +118,32 @@ export function measureInconsistency(
     return { subspace, ideal, eta: Matrix.sub(c, ideal) };
   });
   return parts.slice(1).map(({ subspace, ideal, eta }, index) => {
-    const previous = parts[index].eta;
     const rank = width - parts[index].subspace.dimension;
-    const redundant = energy(eta) / (n - 1);
-    const whitened = previous.mmul(inverseRoot(previous.transpose().mmul(previous)));
-    const explained = energy(whitened.transpose().mmul(eta));
-    const injected = (energy(eta) - explained) / (n - 1 - rank);
     return {
       step: index + 1,
       dimension: subspace.dimension,
       share: subspace.share,
       ideal: energy(ideal) / (n - 1),
-      redundant,
-      carried: redundant - injected,
-      injected,
+      ...redundantEnergy(eta, parts[index].eta, { rank, freedom: n - 1 }),
     };
   });
+}
+
+/**
+ * E||eta_i||^2 as carried over from eta_{i-1}, by a linear regression, and newly injected: the residual with its degrees of freedom
+ * corrected, so that unrelated steps give carried = 0 on average.
+ * @param eta,previous `[samples, width]`, centred; `rank` directions of `previous` vary, `freedom` is samples minus the means taken off.
+ */
+export function redundantEnergy(
+  eta: Matrix,
+  previous: Matrix,
+  { rank, freedom }: { rank: number; freedom: number },
+): Pick<Inconsistency, 'redundant' | 'carried' | 'injected'> {
+  const whitened = previous.mmul(inverseRoot(previous.transpose().mmul(previous)));
+  const explained = energy(whitened.transpose().mmul(eta));
+  const redundant = energy(eta) / freedom;
+  const injected = (energy(eta) - explained) / (freedom - rank);
+  return { redundant, carried: redundant - injected, injected };
 }
 
 /** Draws conditions and tokens of a linear-Gaussian model, started from its stationary law. */
