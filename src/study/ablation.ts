@@ -30,6 +30,7 @@ const ABLATIONS: Record<Ablated, AblationOptions> = {
       'projection',
       'adaptive',
       'known',
+      'unit',
       'steps',
       'guidance',
     ],

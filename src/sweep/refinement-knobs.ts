@@ -136,6 +136,12 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
     points: [{ [refinement('maskWeight')]: 1, [refinement('buffer.grouping')]: 'class-position' }],
   },
   {
+    name: 'unit',
+    description: 'what is a point of the transport: a token, or all that an image gets in a step (for AR the same)',
+    at: refinement('unit'),
+    values: ['image'],
+  },
+  {
     name: 'steps',
     description: 'which AR steps are refined',
     at: refinement('refinedSteps'),
