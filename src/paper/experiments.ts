@@ -25,7 +25,7 @@ export const experiments: PaperEntry[] = [
     statement:
       'Refinement improves FID and Inception Score of AR and MAR on ImageNet 256, past the rivals named there.',
     checked:
-      'CDM, AR and MAR with and without refinement on procedural images, three trainings of each, rivals and control buffers, paired differences.',
+      'CDM, AR and MAR with and without refinement on procedural images, five trainings of each, three of rivals and control buffers, paired differences.',
     evidence: 'empirical',
     paper: 'The numbers on ImageNet.',
     ours: 'The analogue at small scale, its errors, and the features of a small classifier instead of InceptionV3.',

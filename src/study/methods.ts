@@ -88,7 +88,7 @@ function controlsOf(model: 'AR' | 'MAR'): Method[] {
 
 /** Forms of MAR's refinement of which one is chosen; all have the sampling seeds of one another. */
 export const CHOICE_METHODS: readonly Method[] = [
-  { name: 'MAR (choice)', options: without('MAR') },
+  { name: 'MAR (choice)', options: without('MAR'), baseline: 'MAR (choice)' },
   ...(
     [
       ['defaults', {}],

@@ -7,10 +7,18 @@ import type { MeasuredRun } from '../../src/experiments/measured-run';
 import { runConfiguration } from '../../src/experiments/run-configuration';
 import { trainingProfile } from '../../src/experiments/training-profiles';
 import { variantFolder, variantProfile, variantSchema } from '../../src/experiments/training-variants';
-import { baselineOf } from '../../src/study/methods';
+import { refinementConfiguration } from '../../src/refinement/configuration';
+import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
 import { readResults, saveResults } from '../../src/study/results';
+import { difference, type StudyRow } from '../../src/study/rows';
 import { planTable, STUDY_SIZES, studyRows, TABLES } from '../../src/study/study';
-import { missingModels, REPORTED_SEEDS, TRAININGS, trainingArguments } from '../../src/study/trainings';
+import {
+  MAR_CHOICE_SEEDS,
+  missingModels,
+  REPORTED_SEEDS,
+  TRAININGS,
+  trainingArguments,
+} from '../../src/study/trainings';
 import { RowStore } from '../../src/sweep/store';
 
 describe('study', () => {
@@ -41,6 +49,30 @@ describe('study', () => {
   it('no table reports the training on which things were chosen, but for sizes, which have one training', () => {
     const table1 = planTable(TABLES[0], STUDY_SIZES.full);
     assert.deepEqual([...new Set(table1.cells.map(({ trainingSeed }) => trainingSeed))], REPORTED_SEEDS);
+  });
+
+  it("MAR's form is the best on average of those that were tried on the trainings that are not reported", () => {
+    const { rows } = readResults('choice');
+    const found = CHOICE_METHODS.slice(1).map(({ name, options }) => {
+      const { mean } = difference(rows, 'MAR (choice)', name, 'fid');
+      return { mean, refinement: options.refinement };
+    });
+    found.sort((a, b) => a.mean - b.mean);
+    assert.deepEqual(refinementConfiguration(found[0].refinement!), refinementConfiguration(REFINEMENT.MAR));
+    assert.ok(MAR_CHOICE_SEEDS.every((seed) => !REPORTED_SEEDS.includes(seed)));
+  });
+
+  it('guidance at equal operations costs what the refined model costs, within 3 %', () => {
+    for (const model of ['AR', 'MAR']) {
+      const { rows } = readResults('rivals');
+      const cost = (name: string, all: readonly StudyRow[]) =>
+        all.find(({ method }) => method === name)?.values.megaflopsPerImage as number;
+      const guided = RIVAL_METHODS.find(
+        ({ name }) => name.startsWith(`${model}, guidance`) && name.endsWith('equal operations'),
+      );
+      const ratio = cost(guided!.name, rows) / cost(`${model} + OT`, readResults('table-1').rows);
+      assert.ok(Math.abs(ratio - 1) < 0.03, `${model}: ${ratio}`); // a step more or less is 6 %
+    }
   });
 
   it('arguments of a training are those that cer train takes', () => {
