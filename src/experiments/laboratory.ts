@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { batchPixels, type Dataset } from '../data/dataset';
 import { proceduralDataset, type Split } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
-import { accelerate, runPart } from '../models/accelerate';
+import { accelerate, decelerate, runPart } from '../models/accelerate';
 import type { CausalArConfig } from '../models/causal-ar';
 import type { CdmConfig } from '../models/cdm';
 import type { MarConfig } from '../models/mar';
@@ -17,6 +17,7 @@ import { describe, makeReference, type Reference } from './evaluation';
 import type { Latents } from './ideal-law';
 import type { ImageModel } from './image-model';
 import { marModel } from './mar-model';
+import type { TrainedModelName } from './training-profiles';
 import { type Variant, variantFolder, variantSchema } from './training-variants';
 
 export interface LaboratoryOptions {
@@ -46,6 +47,8 @@ export interface Laboratory {
   reconstruct(images: tf.Tensor4D): tf.Tensor4D;
   /** Images as a tensor in [-1, 1]. */
   pixels(data: Dataset): tf.Tensor4D;
+  /** Frees all weights and what was compiled for them; nothing of it can be used afterwards. */
+  dispose(): void;
 }
 
 const DECODE_BATCH = 50;
@@ -57,9 +60,14 @@ export async function openLaboratory({
   training = variantSchema.parse({}),
 }: LaboratoryOptions = {}): Promise<Laboratory> {
   await useBackend();
-  const vae = loadTrainedModel<VaeConfig>('vae', checkpoints);
-  accelerate(vae.parameters);
-  const classifier = accelerate(loadTrainedModel('classifier', checkpoints).parameters);
+  const weights: Parameters[] = [];
+  const load = <Config>(name: TrainedModelName, folder: string) => {
+    const loaded = loadTrainedModel<Config>(name, folder);
+    weights.push(accelerate(loaded.parameters));
+    return loaded;
+  };
+  const vae = load<VaeConfig>('vae', checkpoints);
+  const classifier = load('classifier', checkpoints).parameters;
   const encoded = (images: tf.Tensor4D) => {
     const inputs = { images };
     return runPart(vae.parameters, 'encode', inputs, (given: typeof inputs, weights) => {
@@ -73,8 +81,8 @@ export async function openLaboratory({
     let made: ImageModel | undefined;
     return () => {
       if (made) return made;
-      const { parameters, config } = loadTrainedModel<Config>(name, folder);
-      made = make(accelerate(parameters), config);
+      const { parameters, config } = load<Config>(name, folder);
+      made = make(parameters, config);
       return made;
     };
   };
@@ -135,6 +143,12 @@ export async function openLaboratory({
       return { values, labels: data.labels };
     },
     pixels,
+    dispose: () => {
+      for (const parameters of weights.splice(0)) {
+        decelerate(parameters);
+        tf.dispose([...parameters.values()]);
+      }
+    },
   };
 }
 

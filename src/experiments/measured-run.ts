@@ -58,7 +58,7 @@ const HELD = 150;
 const KEPT = 48;
 
 /**
- * Makes and measures runs; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
+ * Makes and measures runs, one after another; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
  */
 export class RunMaker {
   private readonly laboratories = new Map<string, Promise<Laboratory>>();
@@ -128,14 +128,18 @@ export class RunMaker {
     };
   }
 
-  /** Models, autoencoder and reference of a training; the last two trainings are kept. */
+  /** Models, autoencoder and reference of a training; the last two trainings are kept, those before them freed. */
   laboratory({ checkpoints, training }: RunConfiguration): Promise<Laboratory> {
     const name = JSON.stringify([checkpoints, training]);
     const found =
       this.laboratories.get(name) ?? openLaboratory({ checkpoints, training, referencePerClass: REFERENCE });
     this.laboratories.delete(name);
     this.laboratories.set(name, found);
-    if (this.laboratories.size > 2) this.laboratories.delete([...this.laboratories.keys()][0]);
+    if (this.laboratories.size > 2) {
+      const [oldest] = this.laboratories;
+      this.laboratories.delete(oldest[0]);
+      oldest[1].then((lab) => lab.dispose()).catch(() => undefined); // one that failed to open has nothing to free
+    }
     return found;
   }
 

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import * as tf from '@tensorflow/tfjs';
 import { RunMaker } from '../../src/experiments/measured-run';
 import { type RunOptions, runConfiguration } from '../../src/experiments/run-configuration';
 import { runOperations } from '../../src/experiments/run-operations';
@@ -55,6 +56,18 @@ describe('experiments/measured-run', function () {
     assert.ok(wrong.classAccuracy < right.classAccuracy, `${wrong.classAccuracy} ${right.classAccuracy}`);
     assert.ok((right.bufferDistance as number) < 1e-6 && (right.bufferDistanceBefore as number) > 0.3);
     assert.ok(right.refinedRows > 0.9);
+  });
+
+  it('frees the trainings before the last two: weights do not pile up in a long sweep', async () => {
+    const own = new RunMaker();
+    const tensors = [];
+    for (const seed of [1, 2, 3, 1]) {
+      const { images } = await own.generate(runConfiguration({ images: 10, training: { seed }, measure: false }), 0);
+      images.dispose();
+      tensors.push(tf.memory().numTensors);
+    }
+    assert.ok(tensors[1] > tensors[0]); // weights are counted
+    assert.deepEqual(tensors.slice(2), [tensors[1], tensors[1]]);
   });
 
   it('figure2: rows of samples by seed, and under a refined one the nearest training images', async () => {
