@@ -81,7 +81,8 @@ export class StepTeam {
     const job: LoadJob = {
       id: this.count++,
       model: model.bytes,
-      options: sessionOptions(parts > 1 ? 1 : this.threads),
+      // Every number of masked tokens is a session: an arena for each would hold the memory of all of them, and is no faster.
+      options: { ...sessionOptions(parts > 1 ? 1 : this.threads), enableCpuMemArena: false, enableMemPattern: false },
       reads: named(model.inputs, 'weights.'),
       writes,
       idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
