@@ -14,7 +14,8 @@ export class Accelerator {
 
   constructor(
     private readonly parameters: Parameters,
-    private readonly threads: number,
+    /** Threads within an operator, or one for each part of the rows. */
+    readonly threads: number,
   ) {}
 
   /** The compiled form of a part; `name` must tell apart everything that the function closes over. */

@@ -26,7 +26,7 @@ export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
     }
     if (node.inputs.every((input) => input === undefined || renew(input) === input)) continue;
     const inputs = node.inputs.map((input) => input && renew(input));
-    const made = graph.nodes(node.op, inputs, node.outputs, node.attributes);
+    const made = graph.nodes(node.op, inputs, node.outputs, node.attributes, node.body);
     node.outputs.forEach((output, i) => {
       renewed.set(output, made[i]);
     });

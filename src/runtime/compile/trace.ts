@@ -25,6 +25,11 @@ export function isTracing(): boolean {
   return tracing;
 }
 
+/** tfjs keeps the depth of nested gradients in its engine; a native call inside one would cut the chain rule. */
+export function insideGradient(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
+}
+
 /**
  * Runs `fn` once on tensors without numbers and records what it computes, gradients included.
  * @param inputs shape and type of each argument.
