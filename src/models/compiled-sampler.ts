@@ -5,7 +5,7 @@ import { reverseCoefficients } from '../diffusion/reverse-coefficients';
 import type { SamplerOptions } from '../diffusion/sampler';
 import type { PlainArray } from '../runtime/compile';
 import { scan } from '../runtime/compile/scan';
-import type { Accelerator } from './accelerate';
+import { type Accelerator, partsOf } from './accelerate';
 import { denoiseModulated, embedConditions, embedTimesteps } from './diffusion-loss';
 import { foldedHead, foldedModulations } from './folded-head';
 import { silu } from './layers';
@@ -36,7 +36,7 @@ export interface CompiledProcess {
 }
 
 /** So many rows times steps have their modulations computed together: as large a product as runs at full speed. */
-const ROWS_AT_ONCE = 128;
+const ROWS_AT_ONCE = 256;
 
 /**
  * A whole reverse process as one graph: a loop over groups of steps, whose modulations are computed together because they do not
@@ -104,6 +104,7 @@ function groupSize(steps: number, rows: number): number {
  * @param conditions `[rows, conditionWidth]`, with guidance the unconditional half below, `[2 rows, ...]`.
  */
 export function sampleCompiled(
+  parameters: Parameters,
   accelerator: Accelerator,
   process: Omit<CompiledProcess, 'recorded'> & { diffusion: Diffusion },
   conditions: tf.Tensor2D,
@@ -129,7 +130,7 @@ export function sampleCompiled(
       ]),
     ),
   };
-  const parts = rows % accelerator.threads === 0 ? accelerator.threads : 1;
+  const parts = partsOf(parameters, rows);
   const share = rows / parts;
   const inputs = Array.from({ length: parts }, (_, i) => {
     const own = (data: Float32Array, blocks: number, shape: number[]) => ({

@@ -129,11 +129,8 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
 
   const call = (inputs: I): O => {
     if (!compileEnabled() || isTracing() || insideGradient()) return fn(inputs, frozen);
-    const results = arrays(plain(inputs));
-    const tensors = Object.fromEntries(
-      Object.entries(results).map(([key, { data, shape }]) => [key, tf.tensor(data, [...shape], tfType(data))]),
-    );
-    return (single ? tensors[SINGLE] : tensors) as O;
+    const results = tensors(arrays(plain(inputs)));
+    return (single ? results[SINGLE] : results) as O;
   };
   const dispose = () => {
     for (const { session } of entries.values()) session.dispose();
@@ -163,6 +160,13 @@ export function plain(inputs: TensorRecord): Record<string, PlainArray> {
       const data = tensor.dataSync() as Float32Array | Int32Array | Uint8Array;
       return [key, { data, shape: tensor.shape }];
     }),
+  );
+}
+
+/** Tensors of these numbers. */
+export function tensors(arrays: Record<string, PlainArray>): TensorRecord {
+  return Object.fromEntries(
+    Object.entries(arrays).map(([key, { data, shape }]) => [key, tf.tensor(data, [...shape], tfType(data))]),
   );
 }
 
