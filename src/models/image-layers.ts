@@ -17,31 +17,29 @@ export function convolution(parameters: Parameters, name: string, x: tf.Tensor4D
   }
   const before = stride === 1 ? (size - 1) >> 1 : 0;
   const after = stride === 1 ? size >> 1 : 1;
-  const padded = x.pad([
-    [0, 0],
-    [before, after],
-    [before, after],
-    [0, 0],
-  ]) as tf.Tensor4D;
-  return convolveValid(padded, kernel, stride).add(bias);
+  return convolve(x, kernel, stride, [before, after]).add(bias);
 }
 
-function convolveValid(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2): tf.Tensor4D {
-  const forward = (image: tf.Tensor4D, filter: tf.Tensor4D) =>
-    tf.conv2d(image, filter.transpose([2, 3, 1, 0]) as tf.Tensor4D, stride, 'valid');
-  if (tf.getKernel('Conv2DBackpropFilter', tf.getBackend())) return forward(x, kernel);
+/** @param padding rows before and after, and as many columns. */
+function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2, padding: [number, number]): tf.Tensor4D {
+  const forward = (image: tf.Tensor4D, filter: tf.Tensor4D, padded: 'valid' | Padding) =>
+    tf.conv2d(image, filter.transpose([2, 3, 1, 0]) as tf.Tensor4D, stride, padded);
+  const paddings: Padding = [[0, 0], padding, padding, [0, 0]];
+  if (tf.getKernel('Conv2DBackpropFilter', tf.getBackend())) return forward(x, kernel, paddings);
   return tf.customGrad((image, filter, save) => {
     const [given, weights] = [image as tf.Tensor4D, filter as tf.Tensor4D];
     (save as tf.GradSaveFunc)([given, weights]);
     return {
-      value: forward(given, weights),
+      value: forward(given, weights, 'valid'),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => [
         inputGradient(dy as tf.Tensor4D, saved[0] as tf.Tensor4D, saved[1] as tf.Tensor4D, stride),
         kernelGradient(dy as tf.Tensor4D, saved[0] as tf.Tensor4D, saved[1] as tf.Tensor4D, stride),
       ],
     };
-  })(x, kernel) as tf.Tensor4D;
+  })(x.pad(paddings), kernel) as tf.Tensor4D;
 }
+
+type Padding = [[number, number], [number, number], [number, number], [number, number]];
 
 function inputGradient(dy: tf.Tensor4D, x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2): tf.Tensor4D {
   if (stride === 2) {
