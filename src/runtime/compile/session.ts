@@ -52,6 +52,8 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    // One block for all intermediate values of a run is kept beside those that were made before its size was known.
+    enableMemPattern: false,
   };
 }
 
@@ -91,7 +93,8 @@ export class Session {
     while (helpers.length < parts - 1) helpers.push(new HelperThread());
     this.helpers = helpers.slice(0, parts - 1);
     const { native } = onnxRuntime();
-    const options = sessionOptions(parts > 1 ? 1 : threads);
+    // Many small graphs: an arena of its own for each would keep more than it saves.
+    const options = { ...sessionOptions(parts > 1 ? 1 : threads), enableCpuMemArena: false };
     for (const helper of this.helpers) helper.post({ kind: 'open', id: this.id, model: model.bytes, options });
     try {
       const { buffer, byteOffset, byteLength } = model.bytes;

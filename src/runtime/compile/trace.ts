@@ -70,6 +70,7 @@ export function trace(
     throw explain(error as Error, what);
   } finally {
     watchDraws(undefined);
+    backend.reset(); // what is traced belongs to the caller
     tf.engine().endScope();
     void tf.setBackend(previous);
     tracing = false;
