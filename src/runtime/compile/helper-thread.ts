@@ -103,7 +103,10 @@ export class HelperThread {
     for (let now = done(); now !== this.posted; now = done()) {
       if (Atomics.wait(this.control, 1, now, TIMEOUT) === 'timed-out') throw failed('no answer for ten minutes');
     }
-    const answer = receiveMessageOnPort(this.channel.port1)?.message as { value: T; error?: string };
+    // Answers to jobs that an interrupt kept from being waited for come first.
+    let answer: { job: number; value: T; error?: string };
+    do answer = receiveMessageOnPort(this.channel.port1)?.message;
+    while (answer.job !== this.posted);
     if (answer.error !== undefined) throw failed(answer.error);
     return answer.value;
   }

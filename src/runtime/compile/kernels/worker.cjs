@@ -59,9 +59,9 @@ for (let seen = 0, working = true; working; ) {
   working = job.kind !== 'dispose';
   try {
     jobs ??= prepare();
-    port.postMessage({ value: jobs[job.kind](job) ?? 0 });
+    port.postMessage({ job: seen, value: jobs[job.kind](job) ?? 0 });
   } catch (error) {
-    port.postMessage({ error: String(error.message) });
+    port.postMessage({ job: seen, error: String(error.message) });
   }
   Atomics.store(control, 1, seen);
   Atomics.notify(control, 1);
