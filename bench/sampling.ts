@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { keyedNoise } from '../src/diffusion/noise';
 import { accelerate, decelerate } from '../src/models/accelerate';
@@ -34,7 +33,7 @@ export async function run(log: (line: string) => void, only = ''): Promise<Compa
   const { reason, name } = await useBackend();
   log(`compiled sampling (eager parts on ${name}: ${reason})`);
   const selected = cases().filter((item) => item.case.includes(only));
-  return compare(join(__dirname, 'peers', 'sampling.py'), selected, log);
+  return compare('sampling', selected, log);
 }
 
 export function cases(): Comparison[] {

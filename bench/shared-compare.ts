@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { findPython, median, Peer } from './shared-python';
 
 /** One case: ours against the best setting of PyTorch, medians of runs that alternate. */
@@ -15,6 +17,12 @@ export interface ComparisonRow {
   met?: boolean;
   /** First call: tracing, loading and one run. */
   firstMs: number;
+  /** By how much making everything and running it raises the peak of resident memory of a fresh process, in MB. */
+  memoryMb: number;
+  /** The same of the fastest PyTorch setting without a compiler. */
+  torchMemoryMb?: number;
+  /** Whether it is at most PyTorch's. */
+  memoryMet?: boolean;
   samples: number;
 }
 
@@ -38,25 +46,38 @@ const CASE_SECONDS = 12;
 /** A setting that is this much slower than the best of its side in the first round is not measured further. */
 const HOPELESS = 1.5;
 
-/** Measures the cases against a peer script, alternating between ours and each PyTorch setting within each round. */
+/** Runs in a fresh process whose memory is measured. */
+const MEMORY_RUNS = 5;
+
+/**
+ * Measures the cases of a benchmark against its peer script, alternating between ours and each PyTorch setting within each round.
+ * @param benchmark name of `bench/NAME.ts` and `bench/peers/NAME.py`.
+ */
 export async function compare(
-  script: string,
+  benchmark: string,
   cases: readonly Comparison[],
   log: (line: string) => void,
 ): Promise<ComparisonRow[]> {
+  const script = join(__dirname, 'peers', `${benchmark}.py`);
   const { python, missing } = findPython(['torch']);
   if (!python) log(`PyTorch left out: ${missing}`);
   const rows: ComparisonRow[] = [];
   for (const item of cases) {
     const peer = python ? new Peer(python, script, {}) : undefined;
-    rows.push(await measure(item, peer));
+    const { row, torch } = await measure(item, peer);
     peer?.close();
+    const fresh = python && torch ? new Peer(python, script, {}) : undefined;
+    rows.push({ ...row, ...(await memory(benchmark, item, row.threads, fresh, torch)) });
+    fresh?.close();
     log(describe(rows[rows.length - 1]));
   }
   return rows;
 }
 
-async function measure(item: Comparison, peer: Peer | undefined): Promise<ComparisonRow> {
+type Times = Omit<ComparisonRow, 'memoryMb'>;
+
+/** The row without memory, and the fastest PyTorch setting without a compiler. */
+async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row: Times; torch?: string }> {
   const begin = performance.now();
   const [most, ...others] = item.threads ?? [2, 1];
   const first = await item.prepare(most);
@@ -68,7 +89,8 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<Compar
   for (const { run } of ours) await run();
   const compiled = process.env.CER_BENCH_COMPILE !== 'off';
   const settings = peer ? await peer.ask<string[]>({ open: { compile: compiled, ...item.spec } }) : [];
-  let theirs = settings.map((name) => ({ name, times: [] as number[] }));
+  const everyone = settings.map((name) => ({ name, times: [] as number[] }));
+  let theirs = everyone;
   const start = performance.now();
   for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * CASE_SECONDS); round++) {
     for (const { run, times } of ours) {
@@ -85,7 +107,7 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<Compar
   }
   for (const { dispose } of prepared) dispose();
   const own = fastest(ours);
-  const row: ComparisonRow = {
+  const row: Times = {
     case: item.case,
     ms: median(own.times),
     threads: own.threads,
@@ -93,11 +115,32 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<Compar
     firstMs,
     samples: own.times.length,
   };
-  if (theirs.length === 0) return row;
+  if (theirs.length === 0) return { row };
   const best = fastest(theirs);
   const torchMs = median(best.times);
   const ratioToTorch = row.ms / torchMs;
-  return { ...row, torchMs, torch: best.name, ratioToTorch, met: ratioToTorch <= item.target };
+  const plain = everyone.filter(({ name }) => name !== 'torch.compile');
+  return {
+    row: { ...row, torchMs, torch: best.name, ratioToTorch, met: ratioToTorch <= item.target },
+    torch: fastest(plain).name,
+  };
+}
+
+/** Peak memory of both sides, each in a fresh process. */
+async function memory(
+  benchmark: string,
+  { case: name, spec }: Comparison,
+  threads: number,
+  peer: Peer | undefined,
+  torch: string | undefined,
+): Promise<Pick<ComparisonRow, 'memoryMb' | 'torchMemoryMb' | 'memoryMet'>> {
+  const script = join(__dirname, 'shared-case-memory.ts');
+  const given = ['--expose-gc', '--import', 'tsx', script, benchmark, name, String(threads), String(MEMORY_RUNS)];
+  const memoryMb = Number(execFileSync(process.execPath, given).toString()) / 1e6;
+  const question = { memory: { compile: false, ...spec }, variant: torch, count: MEMORY_RUNS };
+  const bytes = await peer?.ask<number | null>(question);
+  if (bytes === undefined || bytes === null) return { memoryMb };
+  return { memoryMb, torchMemoryMb: bytes / 1e6, memoryMet: memoryMb <= bytes / 1e6 };
 }
 
 function fastest<T extends { times: number[] }>(settings: T[]): T {
@@ -109,12 +152,13 @@ function hopeful<T extends { times: number[] }>(settings: T[]): T[] {
   return settings.filter(({ times }) => median(times) <= HOPELESS * best);
 }
 
-function describe({ case: name, ms, threads, torchMs, torch, ratioToTorch, target, firstMs }: ComparisonRow): string {
+function describe(row: ComparisonRow): string {
+  const { case: name, ms, threads, torchMs, torch, ratioToTorch, target, firstMs, memoryMb, torchMemoryMb } = row;
   const against =
     ratioToTorch === undefined
       ? ''
       : `  torch ${torchMs?.toFixed(2)} ms (${torch})  ratio ${ratioToTorch.toFixed(2)} (target ${target})`;
-  return `${name.padEnd(44)} ${ms.toFixed(2).padStart(9)} ms (${threads} threads)${against}  first ${firstMs.toFixed(0)} ms`;
+  return `${name.padEnd(44)} ${ms.toFixed(2).padStart(9)} ms (${threads} threads)${against}  first ${firstMs.toFixed(0)} ms  memory ${memoryMb.toFixed(0)} MB${torchMemoryMb ? ` (torch ${torchMemoryMb.toFixed(0)})` : ''}`;
 }
 
 export function printComparison(rows: readonly ComparisonRow[]): void {

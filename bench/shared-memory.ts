@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { key, normal } from '../src/runtime/random';
 import { releaseKernelMemory, sinkhorn } from '../src/transport';
+import { peakOf } from './shared-resident';
 
 // A process of its own: prints by how many bytes a solve of n x n points in dimension d raises the peak of resident memory.
 // Everything that a program pays once (code, the helper threads, the points themselves) is there before: small solves have
@@ -13,21 +13,4 @@ for (let k = 0; k < 200; k++) sinkhorn(small, options);
 const problem = { x: cloud(1, n), y: cloud(2, n), dimension: d };
 releaseKernelMemory();
 
-const inProc = existsSync('/proc/self/clear_refs');
-/** A field of /proc/self/status in bytes; elsewhere what is resident now (nothing has been collected yet). */
-const resident = (field: string) =>
-  inProc
-    ? 1024 * Number(readFileSync('/proc/self/status', 'utf8').match(new RegExp(`${field}:\\s+(\\d+)`))?.[1])
-    : process.memoryUsage().rss;
-async function measure(): Promise<void> {
-  for (let k = 0; k < 3; k++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 50)); // freed memory goes back on another thread
-  }
-  if (inProc) writeFileSync('/proc/self/clear_refs', '5'); // resets VmHWM, see proc(5)
-  const before = resident('VmRSS');
-  sinkhorn(problem, options);
-  console.log(resident('VmHWM') - before);
-}
-
-void measure();
+void peakOf(() => sinkhorn(problem, options)).then((bytes) => console.log(bytes));

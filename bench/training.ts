@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { diffusionHead, initDiffusionHead } from '../src/models/diffusion-loss';
 import { initialise, ones, type Shapes, xavier, zeros } from '../src/models/initialisers';
@@ -30,7 +29,7 @@ export async function run(log: (line: string) => void, only = ''): Promise<Compa
   const { reason, name } = await useBackend();
   log(`compiled steps (eager parts on ${name}: ${reason})`);
   const selected = cases().filter((item) => item.case.includes(only));
-  return compare(join(__dirname, 'peers', 'training.py'), selected, log);
+  return compare('training', selected, log);
 }
 
 export const print = printComparison;

@@ -1,4 +1,5 @@
-"""Sampling in PyTorch. One JSON line in, one out: {"open": spec} -> variants, {"run": variant, "count": n} -> times."""
+"""Sampling in PyTorch. One JSON line in, one out: {"open": spec} -> variants, {"run": variant, "count": n} -> times,
+{"memory": spec, "variant": name, "count": n} in a fresh process -> bytes."""
 import json
 import math
 import sys
@@ -7,6 +8,7 @@ import time
 import torch
 
 from networks import MAR, VAE, AdaLNMLP
+from resident import peak_of
 
 
 def coefficients(steps):
@@ -101,11 +103,15 @@ def images(model, reverse, size):
     return values
 
 
-def variants(spec):
+def variants(spec, only=None):
+    """Every setting, or only one of them."""
     made, size, kind = {}, spec["size"], spec["kind"]
     for traced in [True, False] if kind != "decode" else [False]:
         for last in [False, True] if kind == "decode" else [False]:
             for threads in spec.get("threads", [2, 1]):
+                name = f"{'torch.jit' if traced else 'channels last' if last else 'eager'}, {threads} thread{'s' * (threads > 1)}"
+                if only not in (None, name):
+                    continue
                 torch.set_num_threads(threads)
                 if kind == "reverse":
                     network = AdaLNMLP(size["channels"], size["conditionWidth"], size["width"], size["depth"]).eval()
@@ -122,16 +128,24 @@ def variants(spec):
                     if last:
                         network, latents = network.to(memory_format=torch.channels_last), latents.to(memory_format=torch.channels_last)
                     run = lambda n=network, z=latents: n.decoder(z)
-                name = f"{'torch.jit' if traced else 'channels last' if last else 'eager'}, {threads} thread{'s' * (threads > 1)}"
                 run()
                 made[name] = (run, threads)
     return made
+
+
+def measured(question):
+    run, _ = variants(question["memory"], question["variant"])[question["variant"]]
+    for _ in range(question["count"]):
+        run()
 
 
 current = {}
 with torch.inference_mode():
     for line in sys.stdin:
         question = json.loads(line)
+        if "memory" in question:
+            print(json.dumps(peak_of(lambda: measured(question))), flush=True)
+            continue
         if "open" in question:
             torch.manual_seed(0)
             current = variants(question["open"])

@@ -1,4 +1,5 @@
-"""Training steps in PyTorch. One JSON line in, one out: {"open": spec} -> variants, {"run": variant, "count": n} -> times."""
+"""Training steps in PyTorch. One JSON line in, one out: {"open": spec} -> variants, {"run": variant, "count": n} -> times,
+{"memory": spec, "variant": name, "count": n} in a fresh process -> bytes."""
 import json
 import sys
 import time
@@ -6,6 +7,7 @@ import time
 import torch
 
 from networks import MAR, VAE, AdaLNMLP, ViT
+from resident import peak_of
 
 
 def workload(spec):
@@ -39,11 +41,11 @@ def workload(spec):
     return network, lambda: network(images, noise)
 
 
-def variants(spec):
-    """Steps with the fused AdamW: eager with one and two threads, compiled, and for images channels last."""
+def variants(spec, only=None):
+    """Steps with the fused AdamW: eager with one and two threads, compiled, and for images channels last; or only one of them."""
     made = {}
     for name in ["eager, 2 threads", "eager, 1 thread", "torch.compile"] + (["channels last"] if spec["kind"] == "vae" else []):
-        if name == "torch.compile" and not spec["compile"]:
+        if (name == "torch.compile" and not spec["compile"]) or only not in (None, name):
             continue
         size = {**spec["size"], "channelsLast": name == "channels last"}
         network, loss = workload({**spec, "size": size})
@@ -76,9 +78,18 @@ def variants(spec):
     return made
 
 
+def measured(question):
+    step, _ = variants(question["memory"], question["variant"])[question["variant"]]
+    for _ in range(question["count"]):
+        step()
+
+
 current = {}
 for line in sys.stdin:
     question = json.loads(line)
+    if "memory" in question:
+        print(json.dumps(peak_of(lambda: measured(question))), flush=True)
+        continue
     if "open" in question:
         torch.manual_seed(0)
         current = variants(question["open"])

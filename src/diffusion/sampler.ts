@@ -14,7 +14,7 @@ export interface SamplerOptions {
   eta?: number;
   /** Ancestral only: scale of the step noise, default 1. */
   temperature?: number;
-  /** Called after each step; the tensors are the sampler's and must not be disposed of. */
+  /** Called after each step, with accelerated weights for all steps at the end; the tensors are the sampler's and must not be disposed of. */
   onStep?: (step: number, result: Step) => void;
 }
 

@@ -1,5 +1,5 @@
 import { type Compiled, compile, compileEnabled } from '../runtime/compile';
-import type { TensorRecord } from '../runtime/compile/compile';
+import { plain, type TensorRecord, tensors } from '../runtime/compile/compile';
 import { defaultThreads } from '../runtime/threads';
 import type { Parameters } from './parameters';
 
@@ -14,7 +14,8 @@ export class Accelerator {
 
   constructor(
     private readonly parameters: Parameters,
-    private readonly threads: number,
+    /** Threads within an operator, or one for each part of the rows. */
+    readonly threads: number,
   ) {}
 
   /** The compiled form of a part; `name` must tell apart everything that the function closes over. */
@@ -65,4 +66,28 @@ export function runPart<I extends TensorRecord, O extends TensorRecord>(
 ): O {
   const fast = acceleratorOf(parameters);
   return (fast ? fast.part(name, fn)(inputs) : fn(inputs, parameters)) as O;
+}
+
+/**
+ * The same for several inputs of the same shapes, such as parts of a batch: where its weights are accelerated each on a thread of its
+ * own. There may be at most `partsOf` inputs.
+ */
+export function runParts<I extends TensorRecord, O extends TensorRecord>(
+  parameters: Parameters,
+  name: string,
+  inputs: readonly I[],
+  fn: (inputs: I, parameters: Parameters) => O,
+): O[] {
+  const fast = acceleratorOf(parameters);
+  if (!fast || inputs.length === 1) return inputs.map((input) => runPart(parameters, name, input, fn));
+  return fast
+    .part(name, fn)
+    .parallel(inputs.map(plain) as never)
+    .map(tensors) as O[];
+}
+
+/** How many equal parts a batch is best cut into: as many as there are threads, where they divide it. */
+export function partsOf(parameters: Parameters, batch: number): number {
+  const threads = acceleratorOf(parameters)?.threads ?? 1;
+  return batch % threads === 0 ? threads : 1;
 }

@@ -1,50 +1,112 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Diffusion } from '../diffusion/gaussian-diffusion';
 import type { NoiseSource } from '../diffusion/noise';
-import { reverseArrays } from '../diffusion/reverse-arrays';
+import { reverseCoefficients } from '../diffusion/reverse-coefficients';
 import type { SamplerOptions } from '../diffusion/sampler';
 import type { PlainArray } from '../runtime/compile';
-import type { Accelerator } from './accelerate';
-import { denoise, embedConditions, embedTimesteps } from './diffusion-loss';
-import { foldedHead } from './folded-head';
+import { scan } from '../runtime/compile/scan';
+import { type Accelerator, partsOf } from './accelerate';
+import { denoiseModulated, embedConditions, embedTimesteps } from './diffusion-loss';
+import { foldedHead, foldedModulations } from './folded-head';
+import { silu } from './layers';
 import type { Parameters } from './parameters';
 
-/** What the network takes in one step; everything that changes between steps is an argument. */
-interface StepInputs extends Record<string, tf.Tensor> {
-  /** `[rows, channels]`. */
-  noised: tf.Tensor2D;
-  /** Condition part of the modulation, `[rows, width]`; with guidance the unconditional half follows. */
-  modulation: tf.Tensor2D;
-  /** Index of the respaced process, int32 `[1]`. */
-  step: tf.Tensor1D;
+/** A reverse process; sequences are in the order of its steps, from noise to sample. */
+interface ProcessInputs extends Record<string, tf.Tensor> {
+  /** Pure noise `[rows, channels]`. */
+  start: tf.Tensor2D;
+  /** Noise of the steps `[steps, rows, channels]`, where there is any. */
+  noise: tf.Tensor3D;
+  /** With guidance the unconditional half follows, `[rows or 2 rows, conditionWidth]`. */
+  conditions: tf.Tensor2D;
+  /** Int32 `[steps]`. */
+  timesteps: tf.Tensor1D;
+  /** Guidance scale. */
+  guidance: tf.Scalar;
+  /** And the `ReverseCoefficients`, `[steps]` each. */
 }
 
-/** What stays the same during one reverse process. */
+/** What a graph of a reverse process is made for, beside the shapes of its arguments. */
 export interface CompiledProcess {
-  diffusion: Diffusion;
   prefix: string;
   method: 'ancestral' | 'ddim';
   guided: boolean;
+  /** Whether every step's sample and predicted start are results too. */
+  recorded: boolean;
 }
 
-/** The network of one step, on both halves of the guidance at once, as one graph. */
-function network({ diffusion, prefix, guided }: CompiledProcess) {
-  return ({ noised, modulation, step }: StepInputs, parameters: Parameters) => {
-    // Constant under frozen weights, so the table is made once when the graph is loaded.
-    const times = embedTimesteps(parameters, tf.tensor1d(diffusion.timestepMap, 'int32'), prefix);
-    const input = guided ? (tf.concat([noised, noised], 0) as tf.Tensor2D) : noised;
-    const all = modulation.add(tf.gather(times, step)) as tf.Tensor2D;
-    return { output: denoise(foldedHead(parameters, prefix), input, all, prefix) };
+/** So many rows times steps have their modulations computed together: as large a product as runs at full speed. */
+const ROWS_AT_ONCE = 256;
+
+/**
+ * A whole reverse process as one graph: a loop over groups of steps, whose modulations are computed together because they do not
+ * depend on the sample, and in it a loop over the steps of the group.
+ */
+function reverseProcess({ prefix, method, guided, recorded }: CompiledProcess) {
+  return (inputs: ProcessInputs, parameters: Parameters): Record<string, tf.Tensor> => {
+    const { start, noise, conditions, timesteps, guidance } = inputs;
+    const head = foldedHead(parameters, prefix);
+    const embedded = embedConditions(parameters, conditions, prefix);
+    const times = embedTimesteps(parameters, timesteps, prefix);
+    const [steps, width] = times.shape;
+    const [rows] = embedded.shape;
+    const half: [number, number] = [start.shape[0], start.shape[1]];
+    const group = groupSize(steps, rows);
+
+    const step = ([x, modulations, entries]: [tf.Tensor2D, tf.Tensor[], Record<string, tf.Tensor>]) => {
+      const input = (guided ? tf.concat([x, x], 0) : x) as tf.Tensor2D;
+      const output = denoiseModulated(head, input, modulations, prefix);
+      let epsilon: tf.Tensor = output.slice([0, 0], half);
+      if (guided) {
+        const free = output.slice([half[0], 0], half);
+        epsilon = free.add(epsilon.sub(free).mul(guidance));
+      }
+      const combined = (a: string, b: string) => x.mul(entries[a]).add(epsilon.mul(entries[b]));
+      let sample = combined('ofNoised', 'ofEpsilon');
+      if (noise) {
+        const values = output.slice([0, half[1]], half);
+        const spread = method === 'ddim' ? entries.offset : values.mul(entries.slope).add(entries.offset).exp();
+        sample = sample.add(entries.noise.mul(spread));
+      }
+      return { states: [sample], kept: recorded ? [sample, combined('startOfNoised', 'startOfEpsilon')] : [] };
+    };
+    const names = ['ofNoised', 'ofEpsilon', ...(noise ? ['noise', 'offset'] : [])];
+    if (noise && method === 'ancestral') names.push('slope');
+    if (recorded) names.push('startOfNoised', 'startOfEpsilon');
+    const sequences = [times, ...names.map((name) => inputs[name])];
+    const grouped = sequences.map((x) => x.reshape([steps / group, group, ...x.shape.slice(1)]));
+    const { states, kept } = scan([start], grouped, (state, [timesOfGroup, ...entries]) => {
+      const rowsOfGroup = embedded.expandDims(0).add(timesOfGroup.expandDims(1)).reshape([-1, width]);
+      const modulations = foldedModulations(head, silu(rowsOfGroup) as tf.Tensor2D, prefix).map((x) =>
+        x.reshape([group, rows, width]),
+      );
+      return scan(state, [...modulations, ...entries], ([x], all) => {
+        const own = all.slice(modulations.length);
+        const named = Object.fromEntries(names.map((name, i) => [name, own[i]]));
+        return step([x as tf.Tensor2D, all.slice(0, modulations.length), named]);
+      });
+    });
+    const [samples, starts] = kept.map((x) => x.reshape([steps, ...half]));
+    return recorded ? { sample: states[0], samples, starts } : { sample: states[0] };
   };
 }
 
+/** How many steps have their modulations computed together: a divisor of their number. */
+function groupSize(steps: number, rows: number): number {
+  let size = 1;
+  for (let n = 1; n <= steps && n * rows <= ROWS_AT_ONCE; n++) if (steps % n === 0) size = n;
+  return size;
+}
+
 /**
- * The reverse process as one native call per step and one loop over its result: the same as `sampleDiffusion` over the eager head.
+ * The reverse process as one native call, or one on each thread for its part of the rows: the same as `sampleDiffusion` over the
+ * eager head. With `onStep` it is called when all steps are done.
  * @param conditions `[rows, conditionWidth]`, with guidance the unconditional half below, `[2 rows, ...]`.
  */
 export function sampleCompiled(
+  parameters: Parameters,
   accelerator: Accelerator,
-  process: CompiledProcess,
+  process: Omit<CompiledProcess, 'recorded'> & { diffusion: Diffusion },
   conditions: tf.Tensor2D,
   channels: number,
   noise: NoiseSource,
@@ -52,39 +114,81 @@ export function sampleCompiled(
 ): tf.Tensor2D {
   const { diffusion, prefix, method, guided } = process;
   const { eta = 0, temperature = 1, onStep, guidance } = options;
-  const rows = conditions.shape[0] / (guided ? 2 : 1);
-  const shape: [number, number] = [rows, channels];
-  const embed = accelerator.part(
-    `condition embedding ${prefix}`,
-    (inputs: { conditions: tf.Tensor2D }, parameters) => ({
-      modulation: embedConditions(parameters, inputs.conditions, prefix),
-    }),
-  );
-  const { modulation } = embed.arrays({ conditions: plainArray(conditions) });
-  const name = `denoising ${prefix} ${guided ? 'guided' : ''} ${diffusion.timestepMap.join()}`;
-  const predict = accelerator.part(name, network(process));
+  const halves = guided ? 2 : 1;
+  const rows = conditions.shape[0] / halves;
+  const order = Array.from({ length: diffusion.steps }, (_, i) => diffusion.steps - 1 - i);
+  const start = taken(noise.initial([rows, channels]));
   const noisy = method === 'ancestral' || eta > 0;
-  let noised = taken(noise.initial(shape));
-  for (let step = diffusion.steps - 1; step >= 0; step--) {
-    const { output } = predict.arrays({
-      noised: { data: noised, shape },
-      modulation,
-      step: { data: Int32Array.of(step), shape: [1] },
+  const draws = noisy ? stepNoise(noise, order, [rows, channels], method === 'ancestral' ? temperature : 1) : undefined;
+  const common = {
+    timesteps: { data: Int32Array.from(order, (step) => diffusion.timestepMap[step]), shape: [order.length] },
+    guidance: { data: Float32Array.of(guidance), shape: [] },
+    ...Object.fromEntries(
+      Object.entries(reverseCoefficients(diffusion, order, method, eta)).map(([name, data]) => [
+        name,
+        { data, shape: [order.length] },
+      ]),
+    ),
+  };
+  const parts = partsOf(parameters, rows);
+  const share = rows / parts;
+  const inputs = Array.from({ length: parts }, (_, i) => {
+    const own = (data: Float32Array, blocks: number, shape: number[]) => ({
+      data: part(data, blocks, i, parts),
+      shape,
     });
-    const draw = noisy && step > 0 ? taken(noise.step(step, shape)) : undefined;
-    const at = { diffusion, step, method, guidance, eta, temperature };
-    const { sample, predictedStart } = reverseArrays(at, output.data as Float32Array, noised, channels, draw);
-    noised = sample;
-    if (onStep) {
-      const result = { sample: tf.tensor2d(sample, shape), predictedStart: tf.tensor2d(predictedStart, shape) };
-      onStep(step, result);
-      tf.dispose([result.sample, result.predictedStart]);
+    return {
+      ...common,
+      start: own(start, 1, [share, channels]),
+      conditions: own(conditions.dataSync() as Float32Array, halves, [halves * share, conditions.shape[1]]),
+      ...(draws ? { noise: own(draws, order.length, [order.length, share, channels]) } : {}),
+    };
+  });
+  const recorded = onStep !== undefined;
+  const name = `reverse process ${prefix} ${method} ${guided ? 'guided' : ''} ${recorded ? 'recorded' : ''}`;
+  const results = accelerator
+    .part(name, reverseProcess({ prefix, method, guided, recorded }))
+    .parallel(inputs as never) as Record<string, PlainArray>[];
+  const joined = (key: string, at = 0): tf.Tensor2D => {
+    const data = new Float32Array(rows * channels);
+    for (const [i, result] of results.entries()) {
+      const numbers = result[key].data as Float32Array;
+      data.set(numbers.subarray(at * share * channels, (at + 1) * share * channels), i * share * channels);
     }
+    return tf.tensor2d(data, [rows, channels]);
+  };
+  for (const [i, step] of onStep ? order.entries() : []) {
+    const result = { sample: joined('samples', i), predictedStart: joined('starts', i) };
+    onStep?.(step, result);
+    tf.dispose([result.sample, result.predictedStart]);
   }
-  return tf.tensor2d(noised, shape);
+  return joined('sample');
 }
 
-const plainArray = (x: tf.Tensor): PlainArray => ({ data: x.dataSync() as Float32Array, shape: x.shape });
+/** The i-th of equal parts of each of equally long blocks. */
+function part(data: Float32Array, blocks: number, i: number, parts: number): Float32Array {
+  if (parts === 1) return data;
+  const block = data.length / blocks;
+  const share = block / parts;
+  const taken = new Float32Array(data.length / parts);
+  for (let b = 0; b < blocks; b++) {
+    taken.set(data.subarray(b * block + i * share, b * block + (i + 1) * share), b * share);
+  }
+  return taken;
+}
+
+/** Noise of all steps but the last, which adds none. */
+function stepNoise(
+  source: NoiseSource,
+  order: readonly number[],
+  shape: [number, number],
+  temperature: number,
+): Float32Array {
+  const size = shape[0] * shape[1];
+  const noise = new Float32Array(order.length * size);
+  for (const [i, step] of order.entries()) if (step > 0) noise.set(taken(source.step(step, shape)), i * size);
+  return temperature === 1 ? noise : noise.map((x) => x * temperature);
+}
 
 /** The numbers of a tensor that is not needed any more. */
 function taken(x: tf.Tensor): Float32Array {

@@ -85,8 +85,43 @@ export function denoise(
   prefix = HEAD_ALONE,
   record?: (name: string, value: tf.Tensor) => void,
 ): tf.Tensor2D {
+  const active = silu(modulation);
+  if (isFolded(parameters, prefix)) {
+    return denoiseModulated(parameters, noised, foldedModulations(parameters, active, prefix), prefix);
+  }
+  return residualBlocks(parameters, noised, prefix, record, (block, x) => {
+    const last = block === headDepth(parameters, prefix);
+    const name = last ? `${prefix}final_layer` : `${prefix}res_blocks.${block}`;
+    const all = linear(parameters, `${name}.adaLN_modulation.1`, active);
+    const [shift, scale, gate] = tf.split(all, last ? 2 : 3, 1);
+    const normed = last ? normalise(x) : layerNorm(parameters, `${name}.in_ln`, x);
+    return { modulated: normed.mul(scale.add(1)).add(shift) as tf.Tensor2D, gate };
+  });
+}
+
+/** The MLP of a folded head under modulations made before, see `foldedModulations`. */
+export function denoiseModulated(
+  parameters: Parameters,
+  noised: tf.Tensor2D,
+  modulations: readonly tf.Tensor[],
+  prefix = HEAD_ALONE,
+): tf.Tensor2D {
+  // Scales contain the layer norm's weight and the 1, shifts its bias.
+  return residualBlocks(parameters, noised, prefix, undefined, (block, x) => {
+    const [shift, scale, gate] = modulations.slice(3 * block, 3 * block + 3);
+    return { modulated: normalise(x).mul(scale).add(shift) as tf.Tensor2D, gate };
+  });
+}
+
+/** @param modulate the adaptive layer norms of the blocks 0 .. depth - 1, which have a gate too, and of the final layer. */
+function residualBlocks(
+  parameters: Parameters,
+  noised: tf.Tensor2D,
+  prefix: string,
+  record: ((name: string, value: tf.Tensor) => void) | undefined,
+  modulate: (block: number, x: tf.Tensor2D) => { modulated: tf.Tensor2D; gate?: tf.Tensor },
+): tf.Tensor2D {
   const depth = headDepth(parameters, prefix);
-  const modulate = modulator(parameters, silu(modulation), prefix, depth);
   let x = linear(parameters, `${prefix}input_proj`, noised);
   record?.('h_in', x);
   for (let i = 0; i < depth; i++) {
@@ -97,26 +132,6 @@ export function denoise(
     record?.(`h_block${i}`, x);
   }
   return linear(parameters, `${prefix}final_layer.linear`, modulate(depth, x).modulated);
-}
-
-/** The adaptive layer norms of the blocks 0 .. depth - 1, which have a gate too, and of the final layer, `depth`. */
-function modulator(parameters: Parameters, active: tf.Tensor2D, prefix: string, depth: number) {
-  if (!isFolded(parameters, prefix)) {
-    return (block: number, x: tf.Tensor2D): { modulated: tf.Tensor2D; gate?: tf.Tensor } => {
-      const last = block === depth;
-      const name = last ? `${prefix}final_layer` : `${prefix}res_blocks.${block}`;
-      const all = linear(parameters, `${name}.adaLN_modulation.1`, active);
-      const [shift, scale, gate] = tf.split(all, last ? 2 : 3, 1);
-      const normed = last ? normalise(x) : layerNorm(parameters, `${name}.in_ln`, x);
-      return { modulated: normed.mul(scale.add(1)).add(shift) as tf.Tensor2D, gate };
-    };
-  }
-  // A folded head: scales contain the layer norm's weight and the 1, shifts its bias.
-  const all = foldedModulations(parameters, active, prefix, depth);
-  return (block: number, x: tf.Tensor2D) => {
-    const [shift, scale, gate] = all.slice(3 * block, 3 * block + 3);
-    return { modulated: normalise(x).mul(scale).add(shift) as tf.Tensor2D, gate };
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { linear, standardise, weight } from './layers';
+import { linear, weight } from './layers';
 import type { Parameters } from './parameters';
 
 /**
@@ -17,31 +17,29 @@ export function convolution(parameters: Parameters, name: string, x: tf.Tensor4D
   }
   const before = stride === 1 ? (size - 1) >> 1 : 0;
   const after = stride === 1 ? size >> 1 : 1;
-  const padded = x.pad([
-    [0, 0],
-    [before, after],
-    [before, after],
-    [0, 0],
-  ]) as tf.Tensor4D;
-  return convolveValid(padded, kernel, stride).add(bias);
+  return convolve(x, kernel, stride, [before, after]).add(bias);
 }
 
-function convolveValid(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2): tf.Tensor4D {
-  const forward = (image: tf.Tensor4D, filter: tf.Tensor4D) =>
-    tf.conv2d(image, filter.transpose([2, 3, 1, 0]) as tf.Tensor4D, stride, 'valid');
-  if (tf.getKernel('Conv2DBackpropFilter', tf.getBackend())) return forward(x, kernel);
+/** @param padding rows before and after, and as many columns. */
+function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2, padding: [number, number]): tf.Tensor4D {
+  const forward = (image: tf.Tensor4D, filter: tf.Tensor4D, padded: 'valid' | Padding) =>
+    tf.conv2d(image, filter.transpose([2, 3, 1, 0]) as tf.Tensor4D, stride, padded);
+  const paddings: Padding = [[0, 0], padding, padding, [0, 0]];
+  if (tf.getKernel('Conv2DBackpropFilter', tf.getBackend())) return forward(x, kernel, paddings);
   return tf.customGrad((image, filter, save) => {
     const [given, weights] = [image as tf.Tensor4D, filter as tf.Tensor4D];
     (save as tf.GradSaveFunc)([given, weights]);
     return {
-      value: forward(given, weights),
+      value: forward(given, weights, 'valid'),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => [
         inputGradient(dy as tf.Tensor4D, saved[0] as tf.Tensor4D, saved[1] as tf.Tensor4D, stride),
         kernelGradient(dy as tf.Tensor4D, saved[0] as tf.Tensor4D, saved[1] as tf.Tensor4D, stride),
       ],
     };
-  })(x, kernel) as tf.Tensor4D;
+  })(x.pad(paddings), kernel) as tf.Tensor4D;
 }
+
+type Padding = [[number, number], [number, number], [number, number], [number, number]];
 
 function inputGradient(dy: tf.Tensor4D, x: tf.Tensor4D, kernel: tf.Tensor4D, stride: 1 | 2): tf.Tensor4D {
   if (stride === 2) {
@@ -88,18 +86,43 @@ export function groupNorm(
   epsilon = 1e-6,
 ): tf.Tensor4D {
   const [batch, height, width, channels] = x.shape;
-  // Statistics as [batch, 1, channels]: two small reductions instead of five-dimensional broadcasts.
-  const mean = (values: tf.Tensor) =>
-    values
-      .mean(1)
-      .reshape([batch, groups, channels / groups])
-      .mean(2, true)
-      .tile([1, 1, channels / groups])
-      .reshape([batch, 1, channels]);
-  return standardise(x.reshape([batch, height * width, channels]), mean, epsilon)
-    .mul(weight(parameters, `${name}.weight`))
-    .add(weight(parameters, `${name}.bias`))
-    .reshape(x.shape);
+  const pixels = height * width;
+  const means = blockMeans(channels, groups);
+  /** Numbers `[batch, 1, channels]` replaced by their mean within the group. */
+  const ofGroup = (x: tf.Tensor) =>
+    tf.matMul(x.reshape([batch, channels]), tf.tensor2d(means, [channels, channels])).reshape(x.shape);
+  // A gradient of its own, in terms of sums over pixels: half of the passes over whole images that automatic differentiation makes.
+  const normed = tf.customGrad((given, scale, shift, save) => {
+    const image = given as tf.Tensor3D;
+    const centred = image.sub(ofGroup(image.mean(1, true)));
+    const inverse = ofGroup(centred.square().mean(1, true)).add(epsilon).rsqrt();
+    (save as tf.GradSaveFunc)([centred, inverse, scale as tf.Tensor]);
+    return {
+      value: centred.mul(inverse.mul(scale as tf.Tensor)).add(shift as tf.Tensor),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [deviation, rate, factor] = saved;
+        const sums = dy.sum(1, true);
+        const products = dy.mul(deviation).sum(1, true).mul(rate);
+        const mean = ofGroup(sums.mul(factor).div(pixels));
+        const slope = ofGroup(products.mul(factor).div(pixels));
+        const dx = dy
+          .mul(rate.mul(factor))
+          .sub(deviation.mul(rate.square().mul(slope)))
+          .sub(mean.mul(rate));
+        return [dx, products.sum([0, 1]), sums.sum([0, 1])];
+      },
+    };
+  })(x.reshape([batch, pixels, channels]), weight(parameters, `${name}.weight`), weight(parameters, `${name}.bias`));
+  return normed.reshape(x.shape);
+}
+
+/** A matrix `[channels, channels]` that replaces each channel by the mean of its group. */
+function blockMeans(channels: number, groups: number): Float32Array {
+  const size = channels / groups;
+  const group = (channel: number) => Math.floor(channel / size);
+  return Float32Array.from({ length: channels * channels }, (_, i) =>
+    group(Math.floor(i / channels)) === group(i % channels) ? 1 / size : 0,
+  );
 }
 
 /** Doubles height and width by repeating each pixel. */

@@ -79,14 +79,13 @@ export function gelu<T extends tf.Tensor>(x: T): T {
   return activation(x, (input) => {
     const scaled = input.mul(Math.SQRT1_2);
     const cdf = scaled.erf().add(1).mul(0.5);
+    // The density exp(-u^2) / sqrt(2 pi), its constant in the exponent
     const slope = ([given, u, phi]: tf.Tensor[]) =>
       phi.add(
-        u
-          .mul(u)
-          .neg()
+        tf
+          .sub(-Math.log(Math.sqrt(2 * Math.PI)), u.mul(u))
           .exp()
-          .mul(given)
-          .mul(1 / Math.sqrt(2 * Math.PI)),
+          .mul(given),
       );
     return { value: input.mul(cdf), saved: [input, scaled, cdf], slope };
   });

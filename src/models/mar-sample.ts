@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { keyedNoise, type NoiseSource } from '../diffusion/noise';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key } from '../runtime/random';
-import { runPart } from './accelerate';
+import { partsOf, runParts } from './accelerate';
 import type { ConditionHook, DenoisingStep } from './conditions';
 import {
   classEmbedding,
@@ -10,6 +10,7 @@ import {
   type MarConfig,
   type MarPlacement,
   marConditions,
+  marWantedConditions,
   placementTensors,
   tokenChannels,
   tokenCount,
@@ -99,19 +100,11 @@ export async function sampleMar(
     const next = maskByOrder(orders, tokens, counts[step]);
     const predicted = step === steps - 1 ? mask : mask.map((masked, i) => (masked === next[i] ? 0 : 1));
     const scale = fullScale === 1 ? 1 : guidanceAt(guidanceSchedule, fullScale, tokens, counts[step]);
-    const { decoded, conditional, unconditional } = forward(
-      parameters,
-      config,
-      classes,
-      values,
-      mask,
-      predicted,
-      scale,
-    );
-    const held: tf.Tensor[] = unconditional ? [decoded, conditional, unconditional] : [decoded, conditional];
+    const at = { classes, values, mask, predicted };
+    const { decoded, conditional, unconditional } = forward(parameters, config, at, scale !== 1, !!options.onStep);
+    const held: tf.Tensor[] = [conditional, ...(decoded ? [decoded] : []), ...(unconditional ? [unconditional] : [])];
     try {
-      const at = { step, steps, mask, predicted, conditional, classes, tokens };
-      const conditions = await refine(parameters, options, draws, at);
+      const conditions = await refine(parameters, options, draws, { ...at, step, steps, conditional, tokens });
       held.push(conditions);
       const { onDenoise } = options;
       const rows = onDenoise && Int32Array.from([...predicted.keys()].filter((i) => predicted[i] === 1));
@@ -124,7 +117,8 @@ export async function sampleMar(
           rows && ((diffusionStep, { sample }) => onDenoise({ step, diffusionStep, tokens: rows, noised: sample })),
       });
       held.push(sampled);
-      options.onStep?.({ step, guidance: scale, predicted, decoded, conditions, unconditional, sampled });
+      const seen = { step, guidance: scale, predicted, conditions, unconditional, sampled };
+      if (decoded) options.onStep?.({ ...seen, decoded });
       scatter(values, await sampled.data(), predicted, channels);
     } finally {
       tf.dispose(held);
@@ -134,44 +128,80 @@ export async function sampleMar(
   return tf.tidy(() => unpatchify(tf.tensor3d(values, [batch, tokens, channels]), config.patchSize));
 }
 
-/** Conditions of all tokens and of the predicted ones; with guidance on a doubled batch without classes in its second half. */
+/** The state of a generation of so many samples: their classes, tokens, masks and what is predicted now. */
+interface Samples {
+  classes: Int32Array;
+  values: Float32Array;
+  mask: Uint8Array;
+  predicted: Uint8Array;
+}
+
+/** Conditions of the predicted tokens, with guidance also those without a class, and of all tokens where they are asked for. */
+interface Forward extends Record<string, tf.Tensor | undefined> {
+  conditional: tf.Tensor2D;
+  unconditional?: tf.Tensor2D;
+  /** With guidance the half without classes follows. */
+  decoded?: tf.Tensor3D;
+}
+
+/** The transformer on all samples, on each thread on its part of them. */
 function forward(
   parameters: Parameters,
   config: MarConfig,
-  classes: Int32Array,
-  values: Float32Array,
-  mask: Uint8Array,
-  predicted: Uint8Array,
-  scale: number,
-): { decoded: tf.Tensor3D; conditional: tf.Tensor2D; unconditional?: tf.Tensor2D } {
-  const twice = (x: Uint8Array) => Uint8Array.from([...x, ...x]);
-  const guided = scale !== 1;
-  const batch = classes.length;
+  all: Samples,
+  guided: boolean,
+  everyToken: boolean,
+): Forward {
+  const parts = partsOf(parameters, all.classes.length);
+  const batch = all.classes.length / parts;
+  const withoutClass = all.classes[0] < 0;
   const encode = (
     { once, labels, ...rest }: Record<string, tf.Tensor>,
     weights: Parameters,
   ): Record<string, tf.Tensor> => {
     const placement = rest as unknown as MarPlacement;
-    const known = classes[0] < 0 ? fakeEmbedding(weights, batch) : classEmbedding(weights, labels as tf.Tensor1D);
+    const known = withoutClass ? fakeEmbedding(weights, batch) : classEmbedding(weights, labels as tf.Tensor1D);
     const tokens = (guided ? tf.concat([once, once], 0) : once) as tf.Tensor3D;
     const embedded = guided ? (tf.concat([known, fakeEmbedding(weights, batch)], 0) as tf.Tensor2D) : known;
-    const decoded = marConditions(weights, config, tokens, embedded, placement);
-    const rows = tf.gather(decoded.reshape([-1, config.decoderWidth]) as tf.Tensor2D, placement.wanted);
-    if (!guided) return { decoded, conditional: rows };
-    const [conditional, unconditional] = tf.split(rows, 2, 0);
-    return { decoded, conditional, unconditional };
-  };
-  return tf.tidy(() => {
-    const hosts = guided
-      ? placeTokens(twice(mask), tokenCount(config), config.bufferSize, twice(predicted))
-      : placeTokens(mask, tokenCount(config), config.bufferSize, predicted);
-    const inputs: Record<string, tf.Tensor> = {
-      once: tf.tensor3d(values, [batch, tokenCount(config), tokenChannels(config)]),
-      labels: tf.tensor1d(classes, 'int32'),
-      ...placementTensors(hosts),
+    const decoded = everyToken && marConditions(weights, config, tokens, embedded, placement);
+    const rows = decoded
+      ? tf.gather(decoded.reshape([-1, config.decoderWidth]) as tf.Tensor2D, placement.wanted)
+      : marWantedConditions(weights, config, tokens, embedded, placement);
+    const [conditional, unconditional] = guided ? tf.split(rows, 2, 0) : [rows];
+    const halves = decoded && (guided ? tf.split(decoded, 2, 0) : [decoded]);
+    return {
+      conditional,
+      ...(guided ? { unconditional } : {}),
+      ...(halves ? { decoded: halves[0] } : {}),
+      ...(halves && guided ? { free: halves[1] } : {}),
     };
-    const name = `conditions of ${batch}${guided ? ', guided' : ''}${classes[0] < 0 ? ', without class' : ''}`;
-    return runPart(parameters, name, inputs, encode) as unknown as ReturnType<typeof forward>;
+  };
+  const name = `conditions of ${batch}${guided ? ', guided' : ''}${withoutClass ? ', without class' : ''}${everyToken ? ', all' : ''}`;
+  return tf.tidy(() => {
+    const inputs = Array.from({ length: parts }, (_, i) => {
+      const own = <T extends Samples[keyof Samples]>(array: T): T => {
+        const size = array.length / parts;
+        return array.subarray(i * size, (i + 1) * size) as T;
+      };
+      const twice = (x: Uint8Array) => (guided ? Uint8Array.from([...x, ...x]) : x);
+      const [mask, predicted] = [all.mask, all.predicted].map((x) => twice(own(x)));
+      return {
+        once: tf.tensor3d(own(all.values).slice(), [batch, tokenCount(config), tokenChannels(config)]),
+        labels: tf.tensor1d(own(all.classes), 'int32'),
+        ...placementTensors(placeTokens(mask, tokenCount(config), config.bufferSize, predicted)),
+      };
+    });
+    const results = runParts(parameters, name, inputs, encode);
+    const joined = (...keys: string[]) =>
+      tf.concat(
+        keys.flatMap((key) => results.map((result) => result[key])),
+        0,
+      );
+    return {
+      conditional: joined('conditional') as tf.Tensor2D,
+      ...(guided ? { unconditional: joined('unconditional') as tf.Tensor2D } : {}),
+      ...(everyToken ? { decoded: joined('decoded', ...(guided ? ['free'] : [])) as tf.Tensor3D } : {}),
+    };
   });
 }
 

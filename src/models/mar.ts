@@ -8,7 +8,7 @@ import { type MarConfig, tokenChannels, tokenCount } from './mar-config';
 import { drawMaskRatio, drawOrders, maskByOrder, maskedCount, placeTokens, type TokenPlacement } from './masking';
 import type { Parameters } from './parameters';
 import { patchify } from './patchify';
-import { addDropoutShapes, block, type Dropout } from './transformer';
+import { addDropoutShapes, block, blockRows, type Dropout } from './transformer';
 
 export { initMar, MAR_DEFAULTS, type MarConfig, marConfig, marShapes, tokenChannels, tokenCount } from './mar-config';
 export { patchify, unpatchify } from './patchify';
@@ -89,14 +89,8 @@ export function marDecode(
   placement: Placement,
   { dropout, record }: MarPassOptions = {},
 ): tf.Tensor3D {
-  const { decoderWidth, decoderHeads, bufferSize, normEpsilon } = config;
-  const batch = encoded.shape[0];
-  const embedded = linear(parameters, 'decoder_embed', encoded);
-  record?.('dec.embed', embedded);
-  const maskToken = weight(parameters, 'mask_token').reshape([1, decoderWidth]) as tf.Tensor2D;
-  const filled = fillRows(embedded.reshape([-1, decoderWidth]), maskToken, placement);
-  let x = filled.reshape([batch, -1, decoderWidth]).add(weight(parameters, 'decoder_pos_embed_learned')) as tf.Tensor3D;
-  record?.('dec.in', x);
+  const { decoderHeads, bufferSize, normEpsilon } = config;
+  let x = decoderInput(parameters, config, encoded, placement, record);
   for (let i = 0; i < config.decoderDepth; i++) {
     x = block(parameters, `decoder_blocks.${i}`, x, { heads: decoderHeads, epsilon: normEpsilon, dropout });
     record?.(`dec.block${i}`, x);
@@ -108,6 +102,55 @@ export function marDecode(
     .add(weight(parameters, 'diffusion_pos_embed_learned')) as tf.Tensor3D;
   record?.('z', conditions);
   return conditions;
+}
+
+/** Encoded tokens and mask tokens at their places. */
+function decoderInput(
+  parameters: Parameters,
+  config: MarConfig,
+  encoded: tf.Tensor3D,
+  placement: Placement,
+  record?: MarRecorder,
+): tf.Tensor3D {
+  const { decoderWidth } = config;
+  const embedded = linear(parameters, 'decoder_embed', encoded);
+  record?.('dec.embed', embedded);
+  const maskToken = weight(parameters, 'mask_token').reshape([1, decoderWidth]) as tf.Tensor2D;
+  const filled = fillRows(embedded.reshape([-1, decoderWidth]), maskToken, placement);
+  const placed = filled
+    .reshape([encoded.shape[0], -1, decoderWidth])
+    .add(weight(parameters, 'decoder_pos_embed_learned')) as tf.Tensor3D;
+  record?.('dec.in', placed);
+  return placed;
+}
+
+/**
+ * The conditions of the wanted tokens only, `[wanted, decoderWidth]`, equally many per sample: the same as these rows of
+ * `marConditions`, but the last block leaves out what only other tokens need.
+ */
+export function marWantedConditions(
+  parameters: Parameters,
+  config: MarConfig,
+  tokens: tf.Tensor3D,
+  classes: tf.Tensor2D,
+  placement: MarPlacement,
+): tf.Tensor2D {
+  const { decoderHeads, decoderDepth, decoderWidth, bufferSize, normEpsilon } = config;
+  const options = { heads: decoderHeads, epsilon: normEpsilon };
+  const encoded = marEncode(parameters, config, tokens, classes, placement);
+  const [batch] = encoded.shape;
+  const take = (x: tf.Tensor3D) => {
+    const flat = x.reshape([-1, decoderWidth]) as tf.Tensor2D;
+    return takeRows(flat, placement.wanted, placement.wantedSource).reshape([batch, -1, decoderWidth]) as tf.Tensor3D;
+  };
+  const takeTokens = (x: tf.Tensor3D) => take(x.slice([0, bufferSize, 0], [-1, -1, -1]));
+  let x = decoderInput(parameters, config, encoded, placement);
+  for (let i = 0; i < decoderDepth - 1; i++) x = block(parameters, `decoder_blocks.${i}`, x, options);
+  const last = decoderDepth - 1;
+  const rows = last < 0 ? takeTokens(x) : blockRows(parameters, `decoder_blocks.${last}`, x, takeTokens, options);
+  const places = weight(parameters, 'diffusion_pos_embed_learned').tile([batch, 1, 1]) as tf.Tensor3D;
+  const normed = layerNorm(parameters, 'decoder_norm', rows, normEpsilon);
+  return normed.add(take(places)).reshape([-1, decoderWidth]) as tf.Tensor2D;
 }
 
 /** Encoder and decoder: conditions of all tokens `[batch, tokens, decoderWidth]` given the unmasked ones. */
@@ -152,8 +195,12 @@ export function marLoss(
 ): tf.Scalar {
   const tokens = patchify(latents, config.patchSize);
   const classes = classEmbedding(parameters, labels, draws.labelKept);
-  const all = marConditions(parameters, config, tokens, classes, draws, { dropout: draws.dropout, record });
-  return marLossOfConditions(parameters, config, tokens, all, draws);
+  const { dropout } = draws;
+  if (dropout || record) {
+    const all = marConditions(parameters, config, tokens, classes, draws, { dropout, record });
+    return marLossOfConditions(parameters, config, tokens, all, draws);
+  }
+  return wantedLoss(parameters, config, tokens, marWantedConditions(parameters, config, tokens, classes, draws), draws);
 }
 
 /** The loss of the wanted tokens `[batch, tokens, channels]` under conditions `[batch, tokens, decoderWidth]`. */
@@ -165,6 +212,17 @@ export function marLossOfConditions(
   draws: MarDraws,
 ): tf.Scalar {
   const rows = takeRows(conditions.reshape([-1, config.decoderWidth]), draws.wanted, draws.wantedSource);
+  return wantedLoss(parameters, config, tokens, rows, draws);
+}
+
+/** The loss of the wanted tokens under their conditions `[wanted, decoderWidth]`. */
+function wantedLoss(
+  parameters: Parameters,
+  config: MarConfig,
+  tokens: tf.Tensor3D,
+  rows: tf.Tensor2D,
+  draws: MarDraws,
+): tf.Scalar {
   const targets = tf.gather(tokens.reshape([-1, tokenChannels(config)]) as tf.Tensor2D, draws.wanted);
   const repeats = [config.noisesPerToken, 1];
   return diffusionLoss(parameters, targets.tile(repeats), rows.tile(repeats), draws, { prefix: HEAD_IN_MODEL });

@@ -81,7 +81,7 @@ function sampleFast(
   const all = bothHalves(conditions, options);
   const process = { diffusion, prefix, method, guided };
   try {
-    return sampleCompiled(accelerator, process, all, channels, noise, { ...options, guidance });
+    return sampleCompiled(parameters, accelerator, process, all, channels, noise, { ...options, guidance });
   } finally {
     all.dispose();
   }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Shapes } from './initialisers';
-import { gelu, layerNorm, linear } from './layers';
+import { gelu, layerNorm, linear, weight } from './layers';
 import type { Parameters } from './parameters';
 
 /** Factors that dropout multiplies with (0 or 1 / (1 - rate)), by place, e.g. `encoder_blocks.0.attn`; see `dropoutShapes`. */
@@ -33,8 +33,42 @@ export function addBlockShapes(shapes: Shapes, name: string, width: number, mlpR
 
 /** Pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)); `[batch, tokens, width]`. */
 export function block(parameters: Parameters, name: string, x: tf.Tensor3D, options: BlockOptions): tf.Tensor3D {
-  const { dropout, epsilon } = options;
-  const attended = attention(parameters, `${name}.attn`, layerNorm(parameters, `${name}.norm1`, x, epsilon), options);
+  const normed = layerNorm(parameters, `${name}.norm1`, x, options.epsilon);
+  return residual(parameters, name, x, attention(parameters, `${name}.attn`, normed, options), options);
+}
+
+/**
+ * Some rows of a block's result, `[batch, rows, width]`, and nothing that only other rows need: they attend to all tokens, but
+ * queries and MLP are theirs alone.
+ * @param take the rows of `[batch, tokens, width]`.
+ */
+export function blockRows(
+  parameters: Parameters,
+  name: string,
+  x: tf.Tensor3D,
+  take: (x: tf.Tensor3D) => tf.Tensor3D,
+  { heads, epsilon }: Pick<BlockOptions, 'heads' | 'epsilon'>,
+): tf.Tensor3D {
+  const taken = take(x);
+  const [few, all] = [taken, x].map((rows) => layerNorm(parameters, `${name}.norm1`, rows, epsilon));
+  const matrices = tf.split(weight<tf.Tensor2D>(parameters, `${name}.attn.qkv.weight`), 3);
+  const biases = tf.split(weight<tf.Tensor1D>(parameters, `${name}.attn.qkv.bias`), 3);
+  const [queries, keys, values] = [few, all, all].map((rows, i) => {
+    const part = new Map<string, tf.Tensor>().set('part.weight', matrices[i]).set('part.bias', biases[i]);
+    return splitHeads(linear(part, 'part', rows), heads);
+  });
+  const attended = linear(parameters, `${name}.attn.proj`, attend(queries, keys, values));
+  return residual(parameters, name, taken, attended, { heads, epsilon });
+}
+
+/** x + attention, then that + MLP(norm(that)). */
+function residual(
+  parameters: Parameters,
+  name: string,
+  x: tf.Tensor3D,
+  attended: tf.Tensor3D,
+  { dropout, epsilon }: BlockOptions,
+): tf.Tensor3D {
   const middle = x.add(drop(attended, dropout, `${name}.attn.proj`));
   const normed = layerNorm(parameters, `${name}.norm2`, middle, epsilon);
   const hidden = drop(gelu(linear(parameters, `${name}.mlp.fc1`, normed)), dropout, `${name}.mlp.fc1`);
@@ -43,10 +77,13 @@ export function block(parameters: Parameters, name: string, x: tf.Tensor3D, opti
 
 /** Queries, keys and values of a fused projection, each `[batch, heads, tokens, width / heads]`. */
 export function projectHeads(parameters: Parameters, name: string, x: tf.Tensor3D, heads: number): tf.Tensor4D[] {
+  return tf.split(linear(parameters, `${name}.qkv`, x), 3, 2).map((part) => splitHeads(part as tf.Tensor3D, heads));
+}
+
+/** `[batch, tokens, width]` as `[batch, heads, tokens, width / heads]`. */
+function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
   const [batch, tokens, width] = x.shape;
-  return tf
-    .split(linear(parameters, `${name}.qkv`, x), 3, 2)
-    .map((part) => part.reshape([batch, tokens, heads, width / heads]).transpose([0, 2, 1, 3]));
+  return x.reshape([batch, tokens, heads, width / heads]).transpose([0, 2, 1, 3]) as tf.Tensor4D;
 }
 
 /** softmax(q k^T / sqrt(d)) v with heads joined again: `[batch, queries, width]`. */

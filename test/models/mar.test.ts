@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { normalTensor } from '../../src/diffusion/noise';
+import { takeRows } from '../../src/models/layers';
 import {
   classEmbedding,
   drawMar,
@@ -11,6 +12,7 @@ import {
   marConfig,
   marLoss,
   marShapes,
+  marWantedConditions,
   patchify,
   placementTensors,
   tokenChannels,
@@ -111,6 +113,29 @@ describe('mar', () => {
       ).dataSync()[0];
     const slope = (moved(1) - moved(-1)) / (2 * step);
     assert.ok(Math.abs(slope / squared - 1) < 0.02, `${slope} against ${squared}`); // float32 differences
+  });
+
+  it('the conditions of wanted tokens are those rows of all conditions, and so are their gradients', () => {
+    const parameters = livelyMar();
+    const tokens = patchify(batchOf(TINY, 2).latents, 2);
+    const mask = Uint8Array.from({ length: 32 }, (_, i) => (i % 4 === 0 ? 1 : 0));
+    const wanted = mask.map((masked, i) => (masked === 1 && i % 8 === 0 ? 1 : 0));
+    const placement = placementTensors(placeTokens(mask, 16, TINY.bufferSize, wanted));
+    const classes = tf.zeros([2, TINY.encoderWidth]) as tf.Tensor2D;
+    const few = (weights: Parameters) => marWantedConditions(weights, TINY, tokens, classes, placement);
+    const all = (weights: Parameters) => {
+      const conditions = marConditions(weights, TINY, tokens, classes, placement).reshape([32, -1]) as tf.Tensor2D;
+      return takeRows(conditions, placement.wanted, placement.wantedSource);
+    };
+    const gradients = (rows: (weights: Parameters) => tf.Tensor) =>
+      valueAndGradients((weights) => rows(weights).sin().sum() as tf.Scalar, parameters, {}).gradients;
+    const close = (got: tf.Tensor, want: tf.Tensor, what: string) => {
+      const bound = 1e-5 * Math.max(1, want.abs().max().dataSync()[0]); // sums in another order
+      assert.ok(got.sub(want).abs().max().dataSync()[0] <= bound, what);
+    };
+    close(few(parameters), all(parameters), 'conditions');
+    const expected = gradients(all);
+    for (const [name, gradient] of gradients(few)) close(gradient, expected.get(name)!, name);
   });
 
   it('draws have the laws that they should, repeat by key, and dropout of nothing changes nothing', () => {

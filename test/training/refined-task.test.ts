@@ -94,9 +94,11 @@ describe('training/refined-task', () => {
 
       it('without history and offset the loss and its gradients are the plain ones', () => {
         const [a, b] = [model.loss, plainLoss].map((loss) => valueAndGradients(loss, parameters, batch));
-        assert.equal(a.value, b.value);
+        assert.ok(Math.abs(a.value - b.value) <= 1e-6 * Math.abs(b.value), `${a.value} against ${b.value}`);
         for (const [weight, gradient] of a.gradients) {
-          assert.deepEqual(gradient.dataSync(), b.gradients.get(weight)?.dataSync(), weight);
+          const want = b.gradients.get(weight)!;
+          const bound = 1e-5 * Math.max(1, want.abs().max().dataSync()[0]); // MAR alone computes fewer rows, in another order
+          assert.ok(gradient.sub(want).abs().max().dataSync()[0] <= bound, weight);
         }
         tf.dispose([...a.gradients.values(), ...b.gradients.values()]);
       });

@@ -13,8 +13,8 @@ import { defaultThreads } from '../threads';
 import { CompileError } from './errors';
 import type { DType } from './graph';
 import { encodeOnnx, type OnnxModel } from './onnx';
-import { onnxRuntime, Session } from './session';
-import { isTracing, type TensorSpec, trace } from './trace';
+import { Session } from './session';
+import { insideGradient, isTracing, type TensorSpec, trace } from './trace';
 
 export type TensorRecord = Record<string, tf.Tensor>;
 /** An argument without tfjs: row-major numbers and their shape. */
@@ -39,6 +39,11 @@ export interface Compiled<I extends TensorRecord, O extends TensorRecord | tf.Te
   (inputs: I): O;
   /** Runs on plain arrays and returns plain arrays (a single result is called `result`); nothing passes through tfjs. */
   arrays(inputs: { [K in keyof I]: PlainArray }): Record<string, PlainArray>;
+  /**
+   * `arrays` for several arguments of the same shapes at once, each on a thread of its own with single-threaded operators; there may
+   * be at most as many as `threads`.
+   */
+  parallel(inputs: readonly { [K in keyof I]: PlainArray }[]): Record<string, PlainArray>[];
   /** The ONNX file for arguments of these shapes. */
   onnx(inputs: { [K in keyof I]: TensorSpec }): OnnxModel;
   /** Replaces the frozen weights; graphs are rebuilt on the next call. */
@@ -89,48 +94,43 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     const renamed = outputs.map(({ name: key, value }) => ({ name: key in specs ? `${NEXT}${key}` : key, value }));
     return encodeOnnx(graph, renamed, name);
   };
-  const entryFor = (specs: Record<string, TensorSpec>): Entry => {
-    const key = Object.entries(specs)
+  const entryFor = (specs: Record<string, TensorSpec>, parts: number): Entry => {
+    const shapes = Object.entries(specs)
       .map(([input, { shape, dtype }]) => `${input}:${dtype}[${shape}]`)
       .join(' ');
+    const key = parts === 1 ? shapes : `${shapes} on ${parts} threads`;
     const known = entries.get(key);
     if (known) return known;
     if (entries.size >= maxTraces) throw tooManyTraces(name, key, maxTraces);
     const model = build(specs);
-    const entry = { model, session: new Session(model, threads) };
+    const entry = { model, session: new Session(model, threads, parts) };
     entries.set(key, entry);
     return entry;
   };
 
-  const arrays = (inputs: Record<string, PlainArray>): Record<string, PlainArray> => {
+  const parallel = (inputs: readonly Record<string, PlainArray>[]): Record<string, PlainArray>[] => {
     const specs = Object.fromEntries(
-      Object.entries(inputs).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
+      Object.entries(inputs[0]).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
     );
-    const { model, session } = entryFor(specs);
-    const { Tensor } = onnxRuntime().ort;
-    const feeds = Object.fromEntries(
-      model.inputs.map(({ name: input, dtype, shape }) => [
-        input,
-        new Tensor(dtype, inputs[input].data as never, shape),
-      ]),
+    const { model, session } = entryFor(specs, inputs.length);
+    const given = inputs.map((record) =>
+      model.inputs.map(({ name: input, dtype, shape }) => ({ name: input, dtype, shape, data: record[input].data })),
     );
-    const fetches = Object.fromEntries(model.outputs.map((output) => [output.name, null]));
-    const results = session.run(feeds, fetches);
-    return Object.fromEntries(
-      model.outputs.map(({ name: output, shape }) => {
-        const key = output.startsWith(NEXT) ? output.slice(NEXT.length) : output;
-        return [key, { data: results[output].data as Float32Array, shape }];
-      }),
+    return session.run(given).map((results) =>
+      Object.fromEntries(
+        model.outputs.map(({ name: output, shape }) => {
+          const key = output.startsWith(NEXT) ? output.slice(NEXT.length) : output;
+          return [key, { data: results[output] as Float32Array, shape }];
+        }),
+      ),
     );
   };
+  const arrays = (inputs: Record<string, PlainArray>) => parallel([inputs])[0];
 
   const call = (inputs: I): O => {
     if (!compileEnabled() || isTracing() || insideGradient()) return fn(inputs, frozen);
-    const results = arrays(plain(inputs));
-    const tensors = Object.fromEntries(
-      Object.entries(results).map(([key, { data, shape }]) => [key, tf.tensor(data, [...shape], tfType(data))]),
-    );
-    return (single ? tensors[SINGLE] : tensors) as O;
+    const results = tensors(arrays(plain(inputs)));
+    return (single ? results[SINGLE] : results) as O;
   };
   const dispose = () => {
     for (const { session } of entries.values()) session.dispose();
@@ -140,6 +140,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
   return Object.defineProperty(
     Object.assign(call, {
       arrays: arrays as Compiled<I, O>['arrays'],
+      parallel: parallel as Compiled<I, O>['parallel'],
       onnx: (specs: Record<string, TensorSpec>) => build(specs),
       refreeze: (parameters: Parameters) => {
         frozen = parameters;
@@ -162,17 +163,19 @@ export function plain(inputs: TensorRecord): Record<string, PlainArray> {
   );
 }
 
+/** Tensors of these numbers. */
+export function tensors(arrays: Record<string, PlainArray>): TensorRecord {
+  return Object.fromEntries(
+    Object.entries(arrays).map(([key, { data, shape }]) => [key, tf.tensor(data, [...shape], tfType(data))]),
+  );
+}
+
 export function dtypeOfData(data: PlainArray['data']): DType {
   return data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool';
 }
 
 function tfType(data: PlainArray['data']): 'float32' | 'int32' | 'bool' {
   return dtypeOfData(data) as 'float32' | 'int32' | 'bool';
-}
-
-/** tfjs keeps the depth of nested gradients in its engine; a native call inside one would cut the chain rule. */
-function insideGradient(): boolean {
-  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
 }
 
 function tooManyTraces(name: string, key: string, limit: number): CompileError {

@@ -8,7 +8,8 @@ interface Output {
 
 /**
  * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape)
- * becomes part of it, and a layer norm becomes one node, with its weight and bias where nothing else needs the normalised values.
+ * becomes part of it, a layer norm becomes one node, with its weight and bias where nothing else needs the normalised values, and so does
+ * a GELU.
  */
 export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
   const uses = countUses(outputs.map(({ value }) => value));
@@ -19,6 +20,7 @@ export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
     const fused =
       withBias(graph, only, uses, renew) ??
       affineNorm(graph, only, uses, renew) ??
+      gelu(graph, only, uses, renew) ??
       layerNorm(graph, only, renewed, renew);
     if (fused) {
       renewed.set(only, fused);
@@ -26,7 +28,7 @@ export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
     }
     if (node.inputs.every((input) => input === undefined || renew(input) === input)) continue;
     const inputs = node.inputs.map((input) => input && renew(input));
-    const made = graph.nodes(node.op, inputs, node.outputs, node.attributes);
+    const made = graph.nodes(node.op, inputs, node.outputs, node.attributes, node.body);
     node.outputs.forEach((output, i) => {
       renewed.set(output, made[i]);
     });
@@ -108,6 +110,22 @@ function affineNorm(graph: Graph, sum: Value, uses: Map<Value, number>, renew: R
         return normalisation(graph, renew(known.source), known.epsilon, vectors)[0];
       }
     }
+  }
+  return undefined;
+}
+
+/** `x * (0.5 + 0.5 erf(x / sqrt 2))`, written as models/layers does, where only this needs its parts: one node. */
+function gelu(graph: Graph, value: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
+  const alone = (x: Value) => uses.get(x) === 1;
+  /** The other operand of a product or sum with a number. */
+  const without = (x: Value, op: 'Add' | 'Mul', number: number) =>
+    operandsOf(x, op).find(([, right]) => Math.abs((uniform(right) ?? Number.NaN) - number) < 1e-6)?.[0];
+  for (const [x, cdf] of operandsOf(value, 'Mul')) {
+    const sum = alone(cdf) ? without(cdf, 'Mul', 0.5) : undefined;
+    const erf = sum && alone(sum) ? without(sum, 'Add', 1) : undefined;
+    const scaled = erf?.node?.op === 'Erf' && alone(erf) ? erf.node.inputs[0] : undefined;
+    if (!scaled || !alone(scaled) || without(scaled, 'Mul', Math.SQRT1_2) !== x) continue;
+    return graph.node('Gelu', [renew(x)], x.shape, 'float32');
   }
   return undefined;
 }

@@ -19,12 +19,24 @@ export interface Value {
   readonly node?: Node;
 }
 
+/** What a loop does in each turn. */
+export interface Body {
+  /** Stand for the states and entries of a turn. */
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  /** The nodes of a turn, producers first. */
+  readonly nodes: readonly Node[];
+  /** Values from outside, in the order in which they follow the loop's own inputs. */
+  readonly captured: readonly Value[];
+}
+
 export interface Node {
   readonly op: string;
   readonly domain: '' | 'com.microsoft';
   readonly inputs: readonly (Value | undefined)[];
   readonly attributes: Readonly<Record<string, Attribute>>;
   readonly outputs: Value[];
+  readonly body?: Body;
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
@@ -46,6 +58,11 @@ export class Graph {
     const value: Value = { id: this.count++, shape, dtype, input: name };
     this.inputs.push(value);
     return value;
+  }
+
+  /** A value that a body takes in each turn. */
+  variable(shape: readonly number[], dtype: DType): Value {
+    return { id: this.count++, shape, dtype };
   }
 
   /** A constant array; an array of equal entries is better made by `scalar` and broadcast. */
@@ -84,10 +101,13 @@ export class Graph {
     inputs: readonly (Value | undefined)[],
     outputs: readonly { shape: readonly number[]; dtype: DType }[],
     attributes: Record<string, Attribute> = {},
+    body?: Body,
   ): Value[] {
-    const key = `${op}|${inputs.map((x) => x?.id ?? '-').join()}|${JSON.stringify(attributes)}`;
+    const inner = body ? `|${body.outputs.map(({ id }) => id)}` : '';
+    const key = `${op}|${inputs.map((x) => x?.id ?? '-').join()}|${JSON.stringify(attributes)}${inner}`;
     return this.share(key, () => {
-      const node: Node = { op, domain: CONTRIBUTED.has(op) ? 'com.microsoft' : '', inputs, attributes, outputs: [] };
+      const domain = CONTRIBUTED.has(op) ? 'com.microsoft' : '';
+      const node: Node = { op, domain, inputs, attributes, outputs: [], body };
       for (const { shape, dtype } of outputs) node.outputs.push({ id: this.count++, shape, dtype, node });
       return node.outputs;
     });

@@ -3,7 +3,7 @@ import { CerError } from '../errors';
 import { kernelFile } from './kernel-folder';
 import type { KernelCall } from './update-kernel';
 
-/** What a helper works on. */
+/** What a helper of a training step works on. */
 export interface HelperMemory {
   /** The update kernel, compiled for shared memory. */
   module: WebAssembly.Module;
@@ -53,11 +53,14 @@ export function createEvaluator(options: {
   return create(options);
 }
 
-/** What a helper can do. */
+/** What a helper can do: its part of a training step, or graphs whose arguments and results are sent. */
 export type Job =
   | ({ kind: 'load' } & LoadJob)
   | { kind: 'run'; id: number; batch: BatchArrays }
   | { kind: 'kernel'; calls: KernelCall[] }
+  | { kind: 'open'; id: number; model: Uint8Array; options: object }
+  | { kind: 'call'; id: number; arguments: BatchArrays; results: string[] }
+  | { kind: 'close'; id: number }
   | { kind: 'dispose' };
 
 /** How long a job may take before the helper is taken for dead. */
@@ -69,7 +72,8 @@ export class HelperThread {
   private readonly channel = new MessageChannel();
   private posted = 0;
 
-  constructor(memory: HelperMemory) {
+  /** @param memory flat memory of a training step, where it helps with one. */
+  constructor(memory?: HelperMemory) {
     const paths = {
       binding: require.resolve('onnxruntime-node/dist/binding'),
       tensors: require.resolve('onnxruntime-node'),
@@ -92,23 +96,26 @@ export class HelperThread {
     Atomics.notify(this.control, 0);
   }
 
-  /** Waits for the job: its result, a number or 0. @throws CerError when the job failed. */
-  wait(): number {
+  /** Waits for the job: its result, a number or 0 in a training step. @throws CerError when the job failed. */
+  wait<T = number>(): T {
     const done = () => Atomics.load(this.control, 1);
     for (let spin = 0; spin < 20_000 && done() !== this.posted; spin++);
     for (let now = done(); now !== this.posted; now = done()) {
       if (Atomics.wait(this.control, 1, now, TIMEOUT) === 'timed-out') throw failed('no answer for ten minutes');
     }
-    const answer = receiveMessageOnPort(this.channel.port1)?.message as { value?: number; error?: string };
+    // Answers to jobs that an interrupt kept from being waited for come first.
+    let answer: { job: number; value: T; error?: string };
+    do answer = receiveMessageOnPort(this.channel.port1)?.message;
+    while (answer.job !== this.posted);
     if (answer.error !== undefined) throw failed(answer.error);
-    return answer.value ?? 0;
+    return answer.value;
   }
 }
 
 function failed(reason: string): CerError {
-  return new CerError('helper-thread', 'A helper thread of the training step', {
+  return new CerError('helper-thread', 'A helper thread', {
     given: reason,
-    expected: 'its share of the batch done',
-    remedy: 'CER_THREADS=1 trains without helpers; weights and moments are as before the step.',
+    expected: 'its share of the work done',
+    remedy: 'CER_THREADS=1 runs without helpers; weights and moments of a training are as before the step.',
   });
 }

@@ -50,15 +50,50 @@ export function reshapeValue(graph: Graph, value: Value, shape: readonly number[
   if (value.constant) return graph.constant(value.constant, shape, value.dtype);
   const source = value.node?.op === 'Reshape' ? value.node.inputs[0]! : value;
   if (sameShape(source.shape, shape)) return source;
+  const below = source.node?.op === 'Transpose' ? reshapeBelow(graph, source, shape) : undefined;
+  if (below) return below;
   return graph.node('Reshape', [source, graph.integers(shape)], shape, value.dtype);
+}
+
+/**
+ * `reshape(transpose(x))` as `transpose(reshape(x))`, where only dimensions that stay side by side are joined or split, so that the
+ * transpose can go on to meet its inverse (see `elementwise`).
+ */
+function reshapeBelow(graph: Graph, { shape: from, node }: Value, to: readonly number[]): Value | undefined {
+  const perm = node!.attributes.perm as readonly number[];
+  const source = node!.inputs[0]!;
+  /** For each run of the source's axes the axes of the result that it becomes. */
+  const runs: { first: number; sizes: number[]; axes: number[] }[] = [];
+  for (let i = 0, j = 0; i < from.length || j < to.length; ) {
+    const [start, at] = [i, j];
+    let [joined, split] = [from[i++] ?? 1, to[j++] ?? 1];
+    while (joined !== split) {
+      if (joined < split) joined *= from[i++];
+      else split *= to[j++];
+    }
+    for (let k = start + 1; k < i; k++) if (perm[k] !== perm[k - 1] + 1) return undefined;
+    const axes = Array.from({ length: j - at }, (_, k) => at + k);
+    runs.push({ first: perm[start] ?? from.length, sizes: to.slice(at, j), axes });
+  }
+  const ordered = [...runs].sort((a, b) => a.first - b.first);
+  const order = ordered.flatMap(({ axes }) => axes);
+  const reshaped = reshapeValue(
+    graph,
+    source,
+    ordered.flatMap(({ sizes }) => sizes),
+  );
+  return transposeValue(
+    graph,
+    reshaped,
+    to.map((_, axis) => order.indexOf(axis)),
+  );
 }
 
 /** Transpose of a value; transposes compose, and moving dimensions of length one is a reshape. */
 export function transposeValue(graph: Graph, value: Value, perm: readonly number[]): Value {
   if (perm.every((p, i) => p === i)) return value;
   const shape = perm.map((p) => value.shape[p]);
-  const long = perm.filter((p) => value.shape[p] !== 1);
-  if (long.every((p, i) => i === 0 || p > long[i - 1])) return reshapeValue(graph, value, shape);
+  if (inOrder(value.shape, perm)) return reshapeValue(graph, value, shape);
   if (value.node?.op === 'Transpose') {
     const inner = value.node.attributes.perm as readonly number[];
     return transposeValue(
@@ -68,6 +103,12 @@ export function transposeValue(graph: Graph, value: Value, perm: readonly number
     );
   }
   return graph.node('Transpose', [value], shape, value.dtype, { perm: [...perm] });
+}
+
+/** Whether a transpose moves dimensions of length one only. */
+function inOrder(shape: readonly number[], perm: readonly number[]): boolean {
+  const long = perm.filter((p) => shape[p] !== 1);
+  return long.every((p, i) => i === 0 || p > long[i - 1]);
 }
 
 /** Reshape of a tensor; stays lazy where only dimensions of length one come or go. */
@@ -124,15 +165,14 @@ function liftTranspose(graph: Graph, values: readonly Value[], shape: readonly n
   if (!leader) return undefined;
   const perm = leader.node!.attributes.perm as readonly number[];
   const inverse = perm.map((_, i) => perm.indexOf(i));
+  const aligned = values.map((x) =>
+    x.shape.length === 0 ? x : reshapeValue(graph, x, [...Array(shape.length - x.shape.length).fill(1), ...x.shape]),
+  );
   const cheap = (x: Value) =>
     x.constant !== undefined ||
-    x.shape.filter((n) => n !== 1).length <= 1 ||
+    inOrder(x.shape, inverse) ||
     (x.node?.op === 'Transpose' && String(x.node.attributes.perm) === String(perm));
-  if (!values.every(cheap)) return undefined;
-  const inner = values.map((x) => {
-    if (x.shape.length === 0) return x;
-    const full = reshapeValue(graph, x, [...Array(shape.length - x.shape.length).fill(1), ...x.shape]);
-    return transposeValue(graph, full, inverse);
-  });
+  if (!aligned.every(cheap)) return undefined;
+  const inner = aligned.map((x) => (x.shape.length === 0 ? x : transposeValue(graph, x, inverse)));
   return { values: inner, perm, shape: inverse.map((p) => shape[p]) };
 }

@@ -1,4 +1,4 @@
-import { type Attribute, type DType, type Graph, reachable, type Value } from './graph';
+import { type Attribute, type DType, type Graph, type Node, reachable, type Value } from './graph';
 import { ProtobufWriter } from './protobuf';
 
 /** ONNX operator set and file version in use; both are read by ONNX Runtime 1.17 and later. */
@@ -23,41 +23,11 @@ export function encodeOnnx(
   outputs: readonly { name: string; value: Value }[],
   name = 'graph',
 ): OnnxModel {
-  const nodes = reachable(outputs.map((output) => output.value));
-  const used = new Set<Value>(outputs.map((output) => output.value));
-  for (const node of nodes) for (const input of node.inputs) if (input) used.add(input);
+  const nodes = reachable(outputs.map(({ value }) => value));
+  const used = new Set([...outputs.map(({ value }) => value), ...nodes.flatMap((node) => node.inputs)]);
   const inputs = graph.inputs.filter((value) => used.has(value));
-  const named = new Map<Value, string>();
-  for (const { name, value } of outputs) if (value.node && !named.has(value)) named.set(value, name);
-  const label = (value: Value | undefined) =>
-    value === undefined ? '' : (value.input ?? named.get(value) ?? `v${value.id}`);
-
-  const body = new ProtobufWriter();
-  for (const node of nodes) {
-    const message = new ProtobufWriter();
-    for (const input of node.inputs) message.bytes(1, label(input));
-    for (const output of node.outputs) message.bytes(2, label(output));
-    message.bytes(3, label(node.outputs[0])).bytes(4, node.op);
-    for (const [key, value] of Object.entries(node.attributes)) message.bytes(5, attribute(key, value));
-    if (node.domain) message.bytes(7, node.domain);
-    body.bytes(1, message);
-  }
-  for (const { name, value } of outputs) {
-    if (label(value) !== name)
-      body.bytes(1, new ProtobufWriter().bytes(1, label(value)).bytes(2, name).bytes(4, 'Identity'));
-  }
-  body.bytes(2, name);
-  for (const value of used) {
-    if (!value.constant) continue;
-    const message = new ProtobufWriter();
-    for (const n of value.shape) message.integer(1, n);
-    message.integer(2, ELEMENT[value.dtype]).bytes(8, label(value));
-    message.bytes(9, new Uint8Array(value.constant.buffer, value.constant.byteOffset, value.constant.byteLength));
-    body.bytes(5, message);
-  }
-  for (const value of inputs) body.bytes(11, valueInfo(label(value), value));
-  for (const { name, value } of outputs) body.bytes(12, valueInfo(name, value));
-
+  const names = new Map(inputs.map((value) => [value, value.input!]));
+  const body = encodeGraph({ name, nodes, inputs, outputs, names });
   const model = new ProtobufWriter().integer(1, IR_VERSION).bytes(2, 'condition-refinement').bytes(7, body);
   model.bytes(8, new ProtobufWriter().bytes(1, '').integer(2, OPSET));
   model.bytes(8, new ProtobufWriter().bytes(1, 'com.microsoft').integer(2, 1));
@@ -67,6 +37,72 @@ export function encodeOnnx(
     outputs: outputs.map(({ name, value }) => ({ name, shape: value.shape, dtype: value.dtype })),
     nodes: nodes.length,
   };
+}
+
+interface Scope {
+  name: string;
+  nodes: readonly Node[];
+  inputs: readonly Value[];
+  outputs: readonly { name?: string; value: Value }[];
+  /** Names of values from outside: inputs, and what a body captures. */
+  names: ReadonlyMap<Value, string>;
+}
+
+/** A graph, or the body of a loop, with the constants that it uses. */
+function encodeGraph({ name, nodes, inputs, outputs, names }: Scope): ProtobufWriter {
+  const used = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map(({ value }) => value)]);
+  const constants = [...used].flatMap((value) =>
+    value?.constant ? [{ ...value, constant: value.constant, value }] : [],
+  );
+  // A body has constants of its own, which ONNX Runtime then treats as it does those of a whole graph.
+  const named = new Map([...names, ...constants.map(({ id, value }) => [value, `${name}.${id}`] as const)]);
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const results = outputs.map((output, i) => {
+    const { value } = output;
+    const result = { name: output.name ?? `${name}.${i}`, value };
+    if (made.has(value) && !named.has(value)) named.set(value, result.name);
+    return result;
+  });
+  const label = (value: Value | undefined) => (value === undefined ? '' : (named.get(value) ?? `v${value.id}`));
+
+  const writer = new ProtobufWriter();
+  for (const node of nodes) {
+    const { body } = node;
+    const given = node.inputs.slice(0, body?.inputs.length);
+    const message = new ProtobufWriter();
+    for (const input of given) message.bytes(1, label(input));
+    for (const output of node.outputs) message.bytes(2, label(output));
+    message.bytes(3, label(node.outputs[0])).bytes(4, node.op);
+    for (const [key, value] of Object.entries(node.attributes)) message.bytes(5, attribute(key, value));
+    if (body) {
+      const captured = body.captured.map((value, i) => [value, label(node.inputs[given.length + i])] as const);
+      const scope: Scope = {
+        name: `${label(node.outputs[0])}.body`,
+        nodes: body.nodes,
+        inputs: body.inputs,
+        outputs: body.outputs.map((value) => ({ value })),
+        names: new Map([...named, ...captured]),
+      };
+      message.bytes(5, new ProtobufWriter().bytes(1, 'body').bytes(6, encodeGraph(scope)).integer(20, 5));
+    }
+    if (node.domain) message.bytes(7, node.domain);
+    writer.bytes(1, message);
+  }
+  for (const { name: result, value } of results) {
+    if (label(value) === result) continue;
+    writer.bytes(1, new ProtobufWriter().bytes(1, label(value)).bytes(2, result).bytes(4, 'Identity'));
+  }
+  writer.bytes(2, name);
+  for (const { shape, dtype, constant, value } of constants) {
+    const message = new ProtobufWriter();
+    for (const n of shape) message.integer(1, n);
+    message.integer(2, ELEMENT[dtype]).bytes(8, label(value));
+    message.bytes(9, new Uint8Array(constant.buffer, constant.byteOffset, constant.byteLength));
+    writer.bytes(5, message);
+  }
+  for (const value of inputs) writer.bytes(11, valueInfo(label(value), value));
+  for (const { name: result, value } of results) writer.bytes(12, valueInfo(result, value));
+  return writer;
 }
 
 function valueInfo(name: string, { shape, dtype }: Value): ProtobufWriter {

@@ -1,11 +1,14 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { MissingDependencyError } from '../errors';
 import { CompileError } from './errors';
+import { type BatchArrays, HelperThread } from './helper-thread';
 import type { OnnxModel } from './onnx';
 
-export type Feeds = Record<string, OrtTensor>;
-/** Outputs by name: a tensor whose memory is to be written, or null to have one made. */
-export type Fetches = Record<string, OrtTensor | null>;
+type Feeds = Record<string, OrtTensor>;
+/** Outputs by name: null to have a tensor made. */
+type Fetches = Record<string, null>;
+/** What a graph returns, by name. */
+export type Results = Record<string, ArrayBufferView>;
 
 interface NativeSession {
   loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: InferenceSession.SessionOptions): void;
@@ -49,6 +52,8 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    // One block for all intermediate values of a run is kept beside those that were made before its size was known.
+    enableMemPattern: false,
   };
 }
 
@@ -61,32 +66,73 @@ export function refused({ nodes }: OnnxModel, error: unknown): CompileError {
   });
 }
 
-/** A loaded graph. Native memory is freed by `dispose`, or when nothing refers to the session any more. */
+/** Helper threads for graphs, made on first use; they sleep between calls and never keep the process alive. */
+const helpers: HelperThread[] = [];
+let count = 0;
+
+/**
+ * A loaded graph, on one thread with operators that split themselves, or on several at once: then each runs it on arguments of its
+ * own, on two cores nearly twice as fast as one call after the other, where operators that split themselves leave every small one
+ * to one core. Native memory is freed by `dispose`.
+ */
 export class Session {
+  private readonly id = count++;
+  private readonly helpers: HelperThread[];
   private native: NativeSession | undefined;
 
   /**
-   * @param threads threads within an operator.
+   * @param threads threads within an operator, where there is one part.
+   * @param parts how many lists of arguments a run takes.
    * @throws CompileError when ONNX Runtime refuses the graph.
    */
-  constructor(model: OnnxModel, threads: number) {
+  constructor(
+    private readonly model: OnnxModel,
+    threads: number,
+    parts = 1,
+  ) {
+    while (helpers.length < parts - 1) helpers.push(new HelperThread());
+    this.helpers = helpers.slice(0, parts - 1);
     const { native } = onnxRuntime();
-    this.native = new native.binding.InferenceSession();
+    // Many small graphs: an arena of its own for each would keep more than it saves.
+    const options = { ...sessionOptions(parts > 1 ? 1 : threads), enableCpuMemArena: false };
+    for (const helper of this.helpers) helper.post({ kind: 'open', id: this.id, model: model.bytes, options });
     try {
       const { buffer, byteOffset, byteLength } = model.bytes;
-      this.native.loadModel(buffer, byteOffset, byteLength, sessionOptions(threads));
+      this.native = new native.binding.InferenceSession();
+      this.native.loadModel(buffer, byteOffset, byteLength, options);
     } catch (error) {
       throw refused(model, error);
+    } finally {
+      for (const helper of this.helpers) helper.wait();
     }
   }
 
-  run(feeds: Feeds, fetches: Fetches): Record<string, OrtTensor> {
-    if (!this.native) throw new Error('this session has been disposed of');
-    return this.native.run(feeds, fetches, {});
+  /** The results for each list of arguments, given in the order of the model's inputs. */
+  run([own, ...others]: readonly BatchArrays[]): Results[] {
+    const { native, model, id } = this;
+    if (!native) throw new Error('this session has been disposed of');
+    const { Tensor } = onnxRuntime().ort;
+    const results = model.outputs.map(({ name }) => name);
+    for (const [i, given] of others.entries()) {
+      this.helpers[i].post({ kind: 'call', id, arguments: given, results });
+    }
+    let rest: Results[] = [];
+    let made: Record<string, OrtTensor>;
+    try {
+      const feeds = Object.fromEntries(
+        own.map(({ name, dtype, data, shape }) => [name, new Tensor(dtype as 'float32', data as never, shape)]),
+      );
+      made = native.run(feeds, Object.fromEntries(results.map((name) => [name, null])), {});
+    } finally {
+      rest = others.map((_, i) => this.helpers[i].wait<Results>());
+    }
+    return [Object.fromEntries(results.map((name) => [name, made[name].data as Float32Array])), ...rest];
   }
 
   dispose(): void {
     this.native?.dispose();
     this.native = undefined;
+    for (const helper of this.helpers) helper.post({ kind: 'close', id: this.id });
+    for (const helper of this.helpers) helper.wait();
   }
 }

@@ -25,6 +25,11 @@ export function isTracing(): boolean {
   return tracing;
 }
 
+/** tfjs keeps the depth of nested gradients in its engine; a native call inside one would cut the chain rule. */
+export function insideGradient(): boolean {
+  return (tf.engine() as unknown as { state: { gradientDepth: number } }).state.gradientDepth > 0;
+}
+
 /**
  * Runs `fn` once on tensors without numbers and records what it computes, gradients included.
  * @param inputs shape and type of each argument.
@@ -65,6 +70,7 @@ export function trace(
     throw explain(error as Error, what);
   } finally {
     watchDraws(undefined);
+    backend.reset(); // what is traced belongs to the caller
     tf.engine().endScope();
     void tf.setBackend(previous);
     tracing = false;

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { layerNorm } from '../../../src/models/layers';
+import { gelu, layerNorm } from '../../../src/models/layers';
 import { useBackend } from '../../../src/runtime/backend';
 import { compile } from '../../../src/runtime/compile';
 import { KERNELS, tracingBackend } from '../../../src/runtime/compile/tracing-backend';
@@ -130,6 +130,26 @@ describe('runtime/compile kernels', () => {
       const have = got.dataSync();
       want[name as 'x'].dataSync().forEach((x, i) => assert.ok(Math.abs(have[i] - x) < 2e-5, `${name}[${i}]`));
     }
+  });
+
+  it('a GELU is one node, in a training step it keeps what its derivative needs', async () => {
+    await useBackend();
+    const x = tf.tensor1d(Float32Array.from(uniform(key(5), 32, -4, 4)));
+    const forward = compile((inputs: { x: tf.Tensor }) => gelu(inputs.x));
+    assert.equal(forward.onnx({ x: { shape: [32], dtype: 'float32' } }).nodes, 1);
+    const slope = (inputs: { x: tf.Tensor }) => tf.grad((y) => gelu(y).sum())(inputs.x);
+    const backward = compile(slope);
+    for (const [fast, slow] of [
+      [forward({ x }), gelu(x)],
+      [backward({ x }), slope({ x })],
+    ]) {
+      const got = fast.dataSync();
+      slow
+        .dataSync()
+        .forEach((want, i) => assert.ok(Math.abs(got[i] - want) < 2e-6, `${i}: ${got[i]} against ${want}`));
+    }
+    forward.dispose();
+    backward.dispose();
   });
 
   it('a sum over many rows is a product with ones, and as accurate', async () => {

@@ -53,7 +53,7 @@ function conv2d(graph: Graph, x: Lazy, filter: Lazy, info: Info, bias?: Lazy): L
   return transpose(graph, whole(graph.node('Conv', inputs, shape, 'float32', window(info))), TO_LAST);
 }
 
-/** Gradient with respect to the image. With stride 1 it is a convolution with the turned filter, else ConvTranspose. */
+/** Gradient with respect to the image: the transposed convolution. */
 function imageGradient({ graph, inputs: { dy, filter }, attributes }: Call): Lazy {
   const inputShape: number[] = attributes.inputShape;
   const info = convolutionInfo(attributes, inputShape, filter.shape);
@@ -64,55 +64,41 @@ function imageGradient({ graph, inputs: { dy, filter }, attributes }: Call): Laz
   const weight = transposeValue(graph, materialise(graph, filter), FILTER_TO_ONNX);
   const shape = TO_FIRST.map((i) => inputShape[i]);
   const [top, left, bottom, right] = pads(info);
-  const fullHeight = (info.filterHeight - 1) * info.dilationHeight;
-  const fullWidth = (info.filterWidth - 1) * info.dilationWidth;
-  if (info.strideHeight === 1 && info.strideWidth === 1) {
-    const turned = slice(
-      graph,
-      whole(weight),
-      [0, 0, info.filterHeight - 1, info.filterWidth - 1],
-      weight.shape,
-      [1, 1, -1, -1],
-    );
-    const swapped = transposeValue(graph, turned.value, [1, 0, 2, 3]);
-    const attribute = {
-      ...window(info),
-      pads: [fullHeight - top, fullWidth - left, fullHeight - bottom, fullWidth - right],
-    };
-    return transpose(graph, whole(graph.node('Conv', [gradient, swapped], shape, 'float32', attribute)), TO_LAST);
-  }
   // Rows and columns that the strides never reach still belong to the image: their gradient is zero.
-  const reached = (size: number, filterSize: number, stride: number, padding: number) =>
-    (size - 1) * stride + filterSize - padding;
-  const extraHeight = shape[2] - reached(gradient.shape[2], fullHeight + 1, info.strideHeight, top + bottom);
-  const extraWidth = shape[3] - reached(gradient.shape[3], fullWidth + 1, info.strideWidth, left + right);
-  const attribute = { ...window(info), output_padding: [extraHeight, extraWidth] };
+  const extra = (axis: number, size: number, dilation: number, stride: number, padding: number) =>
+    shape[axis] - ((gradient.shape[axis] - 1) * stride + (size - 1) * dilation + 1 - padding);
+  const output_padding = [
+    extra(2, info.filterHeight, info.dilationHeight, info.strideHeight, top + bottom),
+    extra(3, info.filterWidth, info.dilationWidth, info.strideWidth, left + right),
+  ];
+  const attribute = { ...window(info), output_padding };
   return transpose(graph, whole(graph.node('ConvTranspose', [gradient, weight], shape, 'float32', attribute)), TO_LAST);
 }
 
-/** Gradient with respect to the filter: shifted copies of the image side by side, then one matrix product. */
+/** Gradient with respect to the filter: for each of its places a product with the image shifted by as much. */
 function filterGradient({ graph, inputs: { x, dy }, attributes }: Call): Lazy {
   const filterShape: number[] = attributes.filterShape;
   const info = convolutionInfo(attributes, x.shape, filterShape);
+  const { inChannels, outChannels, filterHeight, filterWidth } = info;
   const rows = sizeOf(dy.shape.slice(0, 3));
-  const gradient = reshape(graph, dy, [rows, info.outChannels]);
-  const flatten = (image: Lazy) => reshape(graph, image, [rows, info.inChannels]);
+  const gradient = reshape(graph, dy, [rows, outChannels]);
   if (isPointwise(info)) {
-    return reshape(graph, matmul(graph, flatten(x), gradient, true, false), filterShape);
+    return reshape(graph, matmul(graph, reshape(graph, x, [rows, inChannels]), gradient, true, false), filterShape);
   }
   const padded = padImage(graph, materialise(graph, x), info);
   const [, outHeight, outWidth] = dy.shape;
-  const size = [info.batchSize, outHeight, outWidth, info.inChannels];
+  const size = [info.batchSize, outHeight, outWidth, inChannels];
   const stride = [1, info.strideHeight, info.strideWidth, 1];
-  const shifted: Lazy[] = [];
-  for (let i = 0; i < info.filterHeight; i++) {
-    for (let j = 0; j < info.filterWidth; j++) {
+  const products: Lazy[] = [];
+  for (let i = 0; i < filterHeight; i++) {
+    for (let j = 0; j < filterWidth; j++) {
       const begin = [0, i * info.dilationHeight, j * info.dilationWidth, 0];
-      shifted.push(slice(graph, whole(padded), begin, size, stride));
+      const shifted = reshape(graph, slice(graph, whole(padded), begin, size, stride), [rows, inChannels]);
+      products.push(matmul(graph, gradient, shifted, true, false));
     }
   }
-  const columns = reshape(graph, concat(graph, shifted, 3), [rows, shifted.length * info.inChannels]);
-  return reshape(graph, matmul(graph, columns, gradient, true, false), filterShape);
+  const all = reshape(graph, concat(graph, products, 0), [filterHeight, filterWidth, outChannels, inChannels]);
+  return transpose(graph, all, [0, 1, 3, 2]);
 }
 
 function padImage(graph: Graph, image: Value, info: Info): Value {
