@@ -82,7 +82,7 @@ export class StepTeam {
       id: this.count++,
       model: model.bytes,
       // Every number of masked tokens is a session: an arena for each would hold the memory of all of them, and is no faster.
-      options: { ...sessionOptions(parts > 1 ? 1 : this.threads), enableCpuMemArena: false, enableMemPattern: false },
+      options: { ...sessionOptions(parts > 1 ? 1 : this.threads), enableCpuMemArena: false },
       reads: named(model.inputs, 'weights.'),
       writes,
       idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
