@@ -77,12 +77,14 @@ export class StepTeam {
     const named = (list: readonly { name: string }[], prefix: string) =>
       list.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => place(name, name.slice(prefix.length)));
     const writes = named(model.outputs, 'gradient.');
+    const first = this.count === 0;
     const active = new Set(writes.map(({ name }) => name));
     const job: LoadJob = {
       id: this.count++,
       model: model.bytes,
-      // Every number of masked tokens is a session: an arena for each would hold the memory of all of them, and is no faster.
-      options: { ...sessionOptions(parts > 1 ? 1 : this.threads), enableCpuMemArena: false },
+      // An arena saves large models a seventh of a step. MAR has a graph for every number of masked tokens: an arena for each would
+      // hold the memory of all of them at once, so only the first has one.
+      options: { ...sessionOptions(parts > 1 ? 1 : this.threads), enableCpuMemArena: first },
       reads: named(model.inputs, 'weights.'),
       writes,
       idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
