@@ -22,13 +22,23 @@ export interface Unit {
  * @throws InvalidInputError for the unit `image` where the images of a class do not all get the same tokens.
  */
 export function unitsOf(ideal: IdealConditions, at: ConditionStep, unit: TransportUnit): Unit[] {
-  const groups = new Map<string, number[]>();
+  // A name is put together once for all rows of an origin: there are thousands of rows.
+  const origins = new Map<number, Map<number, number[]>>();
   at.classes.forEach((label, row) => {
-    const name = groupOf(ideal.grouping, { class: label, position: at.positions[row], step: at.step });
-    const members = groups.get(name);
+    const ofClass = origins.get(label) ?? new Map<number, number[]>();
+    origins.set(label, ofClass);
+    const members = ofClass.get(at.positions[row]);
     if (members) members.push(row);
-    else groups.set(name, [row]);
+    else ofClass.set(at.positions[row], [row]);
   });
+  const groups = new Map<string, number[]>();
+  for (const [label, ofClass] of origins) {
+    for (const [position, rows] of ofClass) {
+      const name = groupOf(ideal.grouping, { class: label, position, step: at.step });
+      const others = groups.get(name);
+      groups.set(name, others ? [...others, ...rows].sort((a, b) => a - b) : rows);
+    }
+  }
   if (unit === 'token') return [...groups].map(([name, rows]) => ({ name, parts: [{ name, rows }] }));
   const units = new Map<string, Unit>();
   for (const [name, rows] of groups) {
@@ -48,26 +58,23 @@ function sameImages({ samples }: ConditionStep, a: readonly number[], b: readonl
 
 /** Numbers of each point side by side, `[points, parts x each]`, from rows `[all, each]`. */
 export function gathered<A extends Float32Array | Uint8Array>(rows: A, { parts }: Unit, each: number): A {
-  const points = parts[0].rows.length;
-  const out = rows.slice(0, points * parts.length * each) as A;
-  forEachRow(parts, (row, at) => {
-    out.set(rows.subarray(row * each, (row + 1) * each), at * each);
+  const out = rows.slice(0, parts[0].rows.length * parts.length * each) as A;
+  parts.forEach((part, p) => {
+    for (let point = 0; point < part.rows.length; point++) {
+      const [from, to] = [part.rows[point] * each, (point * parts.length + p) * each];
+      for (let k = 0; k < each; k++) out[to + k] = rows[from + k]; // rows are short: a call for each would take longer
+    }
   });
   return out;
 }
 
 /** Writes points back into the rows that they are made of. */
 export function scatter(points: Float32Array, { parts }: Unit, each: number, rows: Float32Array): void {
-  forEachRow(parts, (row, at) => {
-    rows.set(points.subarray(at * each, (at + 1) * each), row * each);
-  });
-}
-
-function forEachRow(parts: Unit['parts'], visit: (row: number, at: number) => void): void {
-  parts.forEach(({ rows }, part) => {
-    rows.forEach((row, point) => {
-      visit(row, point * parts.length + part);
-    });
+  parts.forEach((part, p) => {
+    for (let point = 0; point < part.rows.length; point++) {
+      const [to, from] = [part.rows[point] * each, (point * parts.length + p) * each];
+      for (let k = 0; k < each; k++) rows[to + k] = points[from + k];
+    }
   });
 }
 
