@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
 import { predictiveSubspace } from '../theory/predictive-subspace';
 import { pooledMoments } from './moments';
-import { type ConditionMoments, type Group, lawVariance, rowMean, totalVariance } from './refiner';
+import { type ConditionMoments, type Group, lawMean, lawVariance, rowMean, totalVariance } from './refiner';
 
 /**
  * Where distances are measured. Every space is a map of both sides to points whose squared distances are the costs:
@@ -139,9 +139,9 @@ function withBits(rows: Float32Array, width: number, flags: Uint8Array, tokens: 
 
 /** Mean of |x_i - y_j|^2 over all pairs: scatter of both clouds plus the squared distance of their means. */
 function meanSquaredDistanceOfPairs(x: Float32Array, y: Float32Array, width: number): number {
-  const [from, to] = [rowMean(x, width), rowMean(y, width)];
+  const [from, to] = [rowMean(x, width), lawMean(y, width)];
   const between = from.reduce((sum, value, k) => sum + (value - to[k]) ** 2, 0);
-  return between + totalVariance(x, width) + lawVariance(y, width);
+  return between + totalVariance(x, width, from) + lawVariance(y, width);
 }
 
 function inverseDeviation(rows: Float32Array, width: number): Float64Array {

@@ -22,7 +22,7 @@ export function couple(group: Group, options: OptimalTransportSettings, annealin
   return timed('coupling', () => {
     const solver = solverOptions(options, points.meanCost, annealing);
     const coupling = sinkhorn(points, solver);
-    const average = Float32Array.from(barycentricProjection(coupling, targets, width));
+    const average = new Float32Array(barycentricProjection(coupling, targets, width));
     if (options.projection === 'plain' || options.projection === 'geodesic') return { goal: average, coupling };
     if (options.projection === 'restored') {
       return { goal: rescaled(average, width, lawVariance(targets, width)), coupling };

@@ -23,7 +23,7 @@ export function objection(
   before: { spread: number; first?: Iteration },
   { minimumSpread, maximumSpread }: GuardBounds,
 ): string | undefined {
-  if (!next.every(Number.isFinite)) return 'the step would not be finite';
+  for (let i = 0; i < next.length; i++) if (!Number.isFinite(next[i])) return 'the step would not be finite';
   const { spread, displacement } = iteration;
   if (spread < minimumSpread && spread < before.spread) {
     return `the spread would fall to ${spread.toPrecision(3)} of the target's`;

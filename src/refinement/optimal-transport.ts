@@ -84,9 +84,10 @@ function step(
     scheme === 'proximal'
       ? { goal: 1 / whole, prior: lambda / whole, own: inertia / whole }
       : { goal: 2 * eta, prior: 2 * eta * lambda, own: 1 - 2 * eta * (1 + lambda) };
-  let next: Float32Array = conditions.map(
-    (own, i) => weights.goal * goal[i] + weights.prior * prior[i] + weights.own * own,
-  );
+  let next = goal; // where nothing else has weight
+  if (weights.goal !== 1 || weights.own !== 0) {
+    next = conditions.map((own, i) => weights.goal * goal[i] + weights.prior * prior[i] + weights.own * own);
+  }
   if (options.projection === 'geodesic') {
     const [from, to] = [totalVariance(conditions, width), targetVariance].map(Math.sqrt);
     next = rescaled(next, width, (weights.own * from + (1 - weights.own) * to) ** 2);

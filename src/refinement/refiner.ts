@@ -138,8 +138,7 @@ export function lawVariance(targets: Float32Array, width: number): number {
 }
 
 /** Total variance of rows: the mean squared distance to their mean. */
-export function totalVariance(rows: Float32Array, width: number): number {
-  const mean = rowMean(rows, width);
+export function totalVariance(rows: Float32Array, width: number, mean = rowMean(rows, width)): number {
   let sum = 0;
   for (let at = 0; at < rows.length; at += width) {
     for (let k = 0; k < width; k++) {
@@ -153,7 +152,7 @@ export function totalVariance(rows: Float32Array, width: number): number {
 /** Rows scaled about their mean to a total variance; one point stays one point. */
 export function rescaled(rows: Float32Array, width: number, variance: number): Float32Array {
   const mean = rowMean(rows, width);
-  const factor = Math.sqrt(variance / Math.max(totalVariance(rows, width), Number.MIN_VALUE));
+  const factor = Math.sqrt(variance / Math.max(totalVariance(rows, width, mean), Number.MIN_VALUE));
   const out = new Float32Array(rows.length);
   for (let at = 0; at < rows.length; at += width) {
     for (let k = 0; k < width; k++) out[at + k] = mean[k] + factor * (rows[at + k] - mean[k]);

@@ -20,6 +20,9 @@ interface Instance {
   memory: WebAssembly.Memory;
   kernels: Kernels;
 }
+/** Computed once for the solve and for what is done with its plan. */
+const meanCosts = new WeakMap<PreparedProblem, number>();
+
 const idle: { single?: Instance; shared?: Instance } = {};
 
 /** Releases the memory that is kept between solves. */
@@ -75,7 +78,6 @@ export class Workspace {
   private stagedTargets?: unknown;
   private keptCosts?: { problem: PreparedProblem; wide: boolean };
   private readonly keepsCosts: boolean;
-  private meanCost?: { problem: PreparedProblem; value: number };
 
   constructor({ n, m, source }: PreparedProblem, modules: KernelModules, wantedThreads: number, valueWidth = 0) {
     const start = modules.shared && threadStarter();
@@ -224,8 +226,9 @@ export class Workspace {
     const { source } = problem;
     if (source.kind !== 'points' || source.dimension < WIDE_DIMENSION) return false;
     if (!(source.x instanceof Float32Array && source.y instanceof Float32Array)) return false;
-    if (this.meanCost?.problem !== problem) this.meanCost = { problem, value: costStatistic(problem, 'mean') };
-    return this.meanCost.value <= WIDE_SCALE * epsilon;
+    const mean = meanCosts.get(problem) ?? costStatistic(problem, 'mean');
+    meanCosts.set(problem, mean);
+    return mean <= WIDE_SCALE * epsilon;
   }
 
   /** Ends the helpers' session and keeps the memory for the next solve unless it is large and not shared. */
