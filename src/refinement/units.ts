@@ -144,6 +144,7 @@ export function lawOf(ideal: IdealConditions, { name, parts }: Unit): IdealSampl
 /** Means of the other classes' targets, parts side by side; classes that lack a part are left out by taking none. */
 export function otherMeansOf(ideal: IdealConditions, { parts }: Unit): Float64Array[] {
   const all = parts.map((part) => otherClassMeans(ideal, part.name));
+  if (all.length === 1) return all[0];
   if (all.some((means) => means.length !== all[0].length)) return [];
   return all[0].map((_, k) => Float64Array.from(all.flatMap((means) => [...means[k]])));
 }
