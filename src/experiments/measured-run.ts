@@ -102,7 +102,7 @@ export class RunMaker {
     const { training, unseen } = await this.bank(configuration);
     const memory = memorisation(described.features, unseen, training);
     const rows = (of: (group: RefinementReport['groups'][number]) => boolean) =>
-      (report?.groups ?? []).reduce((sum, group) => sum + (of(group) ? group.rows : 0), 0);
+      (report?.groups ?? []).reduce((sum, group) => sum + (of(group) ? group.rows * group.tokens : 0), 0);
     return {
       ...quality,
       density,

@@ -29,8 +29,8 @@ export function runOperations(
   const generation = generationOperations(spec, { steps, denoisingSteps, guided: guidance !== 1 });
   const plain = generation + decodingOperations(vae);
   if (!report) return plain;
-  const coupling = report.groups.reduce((sum, { rows, targets, iterations }) => {
-    const each = iterations.map(({ solverIterations = 0 }) => 4 * width + 4 * solverIterations);
+  const coupling = report.groups.reduce((sum, { rows, tokens, targets, iterations }) => {
+    const each = iterations.map(({ solverIterations = 0 }) => 4 * width * tokens + 4 * solverIterations);
     return sum + rows * targets * each.reduce((all, x) => all + x, 0);
   }, 0);
   const once = (count: number) => generationOperations(spec, { steps, denoisingSteps: count, guided: false });

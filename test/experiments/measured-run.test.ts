@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { RunMaker } from '../../src/experiments/measured-run';
 import { type RunOptions, runConfiguration } from '../../src/experiments/run-configuration';
 import { runOperations } from '../../src/experiments/run-operations';
+import type { RefinementReport } from '../../src/refinement/condition-refinement';
 import { useBackend } from '../../src/runtime/backend';
 import { figure2 } from '../../src/study/figure-2';
 
@@ -98,5 +99,19 @@ describe('experiments/measured-run', function () {
         return run;
       });
     assert.ok(operations > once && operations < 1.2 * once, `${operations / once}`);
+    const ofPoints = (tokens: number) => {
+      const group = {
+        step: 0,
+        group: 'g',
+        rows: 10,
+        tokens,
+        targets: 20,
+        iterations: [{ displacement: 0, spread: 1 }],
+      };
+      const report = { groups: [group], priors: { drawn: 0, rows: 0, reused: 0 } } as unknown as RefinementReport;
+      return (runOperations(lab.models.ar, lab.vae, { ...plain, report }) - once) * plain.images;
+    };
+    assert.equal(Math.round(ofPoints(1)), 10 * 20 * 4 * lab.models.ar.conditionWidth); // costs and projections
+    assert.equal(Math.round(ofPoints(3)), 3 * Math.round(ofPoints(1)));
   });
 });
