@@ -98,13 +98,15 @@ function meanOf(rows: readonly StudyRow[], method: string): number {
 /** FID differences with their intervals, best first. */
 export function differenceFigure(differences: readonly TableRow[], title: string): Figure {
   const sorted = [...differences].sort((a, b) => Number(b.fid) - Number(a.fid));
+  const names = sorted.map(({ method, baseline }) => `${method} − ${baseline}`);
+  const left = Math.round(20 + 6.2 * Math.max(50, ...names.map(({ length }) => length))); // room for the longest name
   return figure(
     [
       {
         type: 'scatter',
         mode: 'markers',
         x: sorted.map(({ fid }) => Number(fid)),
-        y: sorted.map(({ method, baseline }) => `${method} − ${baseline}`),
+        y: names,
         error_x: {
           type: 'data',
           symmetric: false,
@@ -124,9 +126,10 @@ export function differenceFigure(differences: readonly TableRow[], title: string
       title,
       x: 'FID difference, left is better (95 % interval)',
       y: '',
+      width: 430 + left,
       height: 130 + 24 * sorted.length,
       layout: {
-        margin: { l: 330, r: 25, t: 55, b: 60 },
+        margin: { l: left, r: 25, t: 55, b: 60 },
         shapes: [{ type: 'line', x0: 0, x1: 0, y0: 0, y1: 1, yref: 'paper' }],
       },
     },
