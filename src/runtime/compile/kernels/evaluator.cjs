@@ -8,10 +8,9 @@
  * @param slot where this thread's gradients are: `memory[slot * size ..]`
  */
 function createEvaluator({ native, Tensor, memory, size, slot }) {
-  // ONNX Runtime's binding refuses memory that threads share: then weights are copied in and gradients out.
-  const copied = memory.buffer instanceof SharedArrayBuffer;
-  const weights = copied ? new Float32Array(size) : memory.subarray(0, size);
-  const gradients = copied ? new Float32Array(size) : memory.subarray(slot * size, (slot + 1) * size);
+  const direct = withoutSharing(memory);
+  const weights = direct ? direct.subarray(0, size) : new Float32Array(size);
+  const gradients = direct ? direct.subarray(slot * size, (slot + 1) * size) : new Float32Array(size);
   const sessions = new Map();
   const tensors = (array, places) =>
     Object.fromEntries(
@@ -35,9 +34,9 @@ function createEvaluator({ native, Tensor, memory, size, slot }) {
       const all = { ...feeds };
       for (const { name, dtype, data, shape } of batch) all[name] = new Tensor(dtype, data, shape);
       for (const { offset, length } of idle) gradients.fill(0, offset, offset + length);
-      if (copied) weights.set(memory.subarray(0, size));
+      if (!direct) weights.set(memory.subarray(0, size));
       session.run(all, fetches, {});
-      if (copied) memory.set(gradients, slot * size);
+      if (!direct) memory.set(gradients, slot * size);
       return loss[0];
     },
     dispose() {
@@ -45,6 +44,19 @@ function createEvaluator({ native, Tensor, memory, size, slot }) {
       sessions.clear();
     },
   };
+}
+
+/**
+ * The same memory as an array that does not look shared, since ONNX Runtime's binding refuses memory that threads share. It is valid as
+ * long as `memory` is. Undefined without koffi, an optional package: then weights are copied in and gradients out at every run.
+ */
+function withoutSharing(memory) {
+  if (!(memory.buffer instanceof SharedArrayBuffer)) return memory;
+  try {
+    return new Float32Array(require('koffi').view(memory, memory.byteLength));
+  } catch {
+    return undefined;
+  }
 }
 
 module.exports = { createEvaluator };
