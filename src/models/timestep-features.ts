@@ -4,14 +4,35 @@ const f32 = Math.fround;
 /** a b + c with one rounding: the product of two float32 numbers is exact in float64. */
 const multiplyAdd = (a: number, b: number, c: number) => f32(a * b + c);
 
-/** Sinusoidal features of original step numbers `[rows]`: cosines then sines, frequencies 1 .. 1e-4, `[rows, count]`. */
+/** Steps of the training process, whose numbers have features. */
+const STEPS = 1000;
+const tables = new Map<number, Float32Array>();
+
+/**
+ * Sinusoidal features of original step numbers `[rows]`, int32 from 0 to 999: cosines then sines, frequencies 1 .. 1e-4,
+ * `[rows, count]`. Looked up, since a step number is one of a thousand and sines are slow.
+ */
 export function timestepFeatures(steps: tf.Tensor1D, count = 256): tf.Tensor2D {
-  const half = count / 2;
-  const angles = steps
-    .cast('float32')
-    .expandDims(1)
-    .mul(tf.tensor2d(frequencies(half), [1, half]));
-  return tf.concat([angles.cos(), angles.sin()], 1) as tf.Tensor2D;
+  let table = tables.get(count);
+  if (!table) {
+    table = featuresOfAllSteps(count / 2);
+    tables.set(count, table);
+  }
+  return tf.gather(tf.tensor2d(table, [STEPS, count]), steps);
+}
+
+/** Angles are float32 products, as the reference makes them. */
+function featuresOfAllSteps(half: number): Float32Array {
+  const scales = frequencies(half);
+  const table = new Float32Array(STEPS * 2 * half);
+  for (let step = 0; step < STEPS; step++) {
+    for (let i = 0; i < half; i++) {
+      const angle = f32(step * scales[i]);
+      table[2 * half * step + i] = Math.cos(angle);
+      table[2 * half * step + half + i] = Math.sin(angle);
+    }
+  }
+  return table;
 }
 
 /** exp(-ln(10000) i / half) with every operation in float32, as the reference makes them. */

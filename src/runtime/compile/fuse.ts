@@ -1,5 +1,5 @@
-import { type Graph, reachable, sizeOf, type Value } from './graph';
-import { reshapeValue, uniform } from './lazy';
+import { type Graph, type Node, reachable, sameShape, sizeOf, type Value } from './graph';
+import { reshapeValue, transposeValue, uniform } from './lazy';
 
 interface Output {
   name: string;
@@ -7,9 +7,9 @@ interface Output {
 }
 
 /**
- * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape)
- * becomes part of it, a layer norm becomes one node, with its weight and bias where nothing else needs the normalised values, and so does
- * a GELU.
+ * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape) and numbers that
+ * it or its factors are multiplied by become part of it, a layer norm becomes one node, with its weight and bias where nothing else needs
+ * the normalised values, and so does a GELU.
  */
 export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
   const uses = countUses(outputs.map(({ value }) => value));
@@ -19,6 +19,8 @@ export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
     const [only] = node.outputs;
     const fused =
       withBias(graph, only, uses, renew) ??
+      scaledProduct(graph, only, uses, renew) ??
+      productOfScaled(graph, node, renew) ??
       affineNorm(graph, only, uses, renew) ??
       gelu(graph, only, uses, renew) ??
       layerNorm(graph, only, renewed, renew);
@@ -65,14 +67,76 @@ function withBias(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Ren
       sizeOf(bias.shape) === columns &&
       sizeOf(sum.shape) === sizeOf(product.shape);
     if (!fits) continue;
-    const { inputs, attributes, op } = product.node!;
-    const [a, b] = (inputs as Value[]).map(renew);
-    const flags = op === 'Gemm' ? attributes : { transA: 0, transB: 0 };
+    const { inputs, attributes } = renew(product).node!;
     const vector = reshapeValue(graph, renew(bias), [columns]);
-    const gemm = graph.node('Gemm', [a, b, vector], product.shape, 'float32', flags);
+    const gemm = graph.node('Gemm', [inputs[0], inputs[1], vector], product.shape, 'float32', {
+      ...PLAIN,
+      ...attributes,
+    });
     return reshapeValue(graph, gemm, sum.shape);
   }
   return undefined;
+}
+
+const PLAIN = { transA: 0, transB: 0 };
+const PRODUCTS = new Set(['MatMul', 'Gemm', 'FusedMatMul']);
+
+/** `number * product`, where only this needs the product, also behind reshapes and transposes. */
+function scaledProduct(graph: Graph, value: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
+  const scaled = scaledByNumber(value);
+  if (!scaled) return undefined;
+  let inner = scaled.x;
+  while (uses.get(inner) === 1 && isMove(inner)) inner = inner.node!.inputs[0]!;
+  if (uses.get(inner) !== 1 || !PRODUCTS.has(inner.node?.op ?? '')) return undefined;
+  const { node } = renew(inner);
+  return node && moved(graph, scaled.x, inner, scale(graph, node, node.inputs, scaled.number));
+}
+
+/** A product of `number * x`, also where that is reshaped or transposed on the way. */
+function productOfScaled(graph: Graph, node: Node, renew: Renew): Value | undefined {
+  if (!PRODUCTS.has(node.op)) return undefined;
+  let number = 1;
+  const factors = node.inputs.map((input, i) => {
+    const factor = input && renew(input);
+    let inner = factor;
+    while (inner && isMove(inner)) inner = inner.node!.inputs[0]!;
+    const scaled = i < 2 && inner ? scaledByNumber(inner) : undefined;
+    if (!scaled) return factor;
+    number *= scaled.number;
+    return moved(graph, factor!, inner!, scaled.x);
+  });
+  return number === 1 ? undefined : scale(graph, node, factors, number);
+}
+
+/** The same product times a number. */
+function scale(graph: Graph, node: Node, inputs: Node['inputs'], number: number): Value {
+  const [{ shape }] = node.outputs;
+  const times = (name: 'alpha' | 'beta') => ({
+    [name]: { float: number * ((node.attributes[name] as { float: number } | undefined)?.float ?? 1) },
+  });
+  const attributes = { ...PLAIN, ...node.attributes, ...times('alpha'), ...(inputs[2] ? times('beta') : {}) };
+  return graph.node(shape.length === 2 ? 'Gemm' : 'FusedMatMul', inputs, shape, 'float32', attributes);
+}
+
+/** The operand and the number of a product with a number. */
+function scaledByNumber(value: Value): { x: Value; number: number } | undefined {
+  for (const [x, right] of operandsOf(value, 'Mul')) {
+    const number = uniform(right);
+    if (number !== undefined && sameShape(x.shape, value.shape)) return { x, number };
+  }
+  return undefined;
+}
+
+const isMove = ({ node }: Value): boolean => node?.op === 'Reshape' || node?.op === 'Transpose';
+
+/** What reshapes and transposes make of `from`, made of `to` instead. */
+function moved(graph: Graph, value: Value, from: Value, to: Value): Value {
+  if (value === from) return to;
+  const { op, inputs, attributes } = value.node!;
+  const inner = moved(graph, inputs[0]!, from, to);
+  return op === 'Reshape'
+    ? reshapeValue(graph, inner, value.shape)
+    : transposeValue(graph, inner, attributes.perm as readonly number[]);
 }
 
 /**
@@ -114,17 +178,17 @@ function affineNorm(graph: Graph, sum: Value, uses: Map<Value, number>, renew: R
   return undefined;
 }
 
-/** `x * (0.5 + 0.5 erf(x / sqrt 2))`, written as models/layers does, where only this needs its parts: one node. */
+/** `u (1 + erf(u)) / sqrt 2` of `u = x / sqrt 2`, written as models/layers does, where only this needs its parts: one node. */
 function gelu(graph: Graph, value: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
   const alone = (x: Value) => uses.get(x) === 1;
   /** The other operand of a product or sum with a number. */
   const without = (x: Value, op: 'Add' | 'Mul', number: number) =>
     operandsOf(x, op).find(([, right]) => Math.abs((uniform(right) ?? Number.NaN) - number) < 1e-6)?.[0];
-  for (const [x, cdf] of operandsOf(value, 'Mul')) {
-    const sum = alone(cdf) ? without(cdf, 'Mul', 0.5) : undefined;
-    const erf = sum && alone(sum) ? without(sum, 'Add', 1) : undefined;
-    const scaled = erf?.node?.op === 'Erf' && alone(erf) ? erf.node.inputs[0] : undefined;
-    if (!scaled || !alone(scaled) || without(scaled, 'Mul', Math.SQRT1_2) !== x) continue;
+  const product = without(value, 'Mul', Math.SQRT1_2);
+  for (const [u, sum] of product && alone(product) ? operandsOf(product, 'Mul') : []) {
+    const erf = alone(sum) ? without(sum, 'Add', 1) : undefined;
+    const x = uses.get(u) === 2 ? without(u, 'Mul', Math.SQRT1_2) : undefined;
+    if (erf?.node?.op !== 'Erf' || !alone(erf) || erf.node.inputs[0] !== u || !x) continue;
     return graph.node('Gelu', [renew(x)], x.shape, 'float32');
   }
   return undefined;
