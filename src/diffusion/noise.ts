@@ -1,24 +1,26 @@
 import * as tf from '@tensorflow/tfjs';
 import { foldIn, type Key, normal } from '../runtime/random';
 
-/** Where a sampler's random numbers come from: an explicit key, or draws recorded elsewhere. */
+/** Where a sampler's random numbers come from: an explicit key, or draws recorded elsewhere. Row by row, as many as the shape says. */
 export interface NoiseSource {
-  /** Standard normal start of the reverse process. The caller disposes of it. */
-  initial(shape: [number, number]): tf.Tensor2D;
-  /** Standard normal noise of one reverse step (an index of the respaced process). The caller disposes of it. */
-  step(step: number, shape: [number, number]): tf.Tensor2D;
+  /** Standard normal start of the reverse process. */
+  initial(shape: [number, number]): Float32Array;
+  /** Standard normal noise of one reverse step (an index of the respaced process). */
+  step(step: number, shape: [number, number]): Float32Array;
 }
 
 /** Noise from a key: the same key gives the same sample on every backend. */
 export function keyedNoise(key: Key): NoiseSource {
   return {
-    initial: (shape) => normalTensor(foldIn(key, 'initial'), shape),
-    step: (step, shape) => normalTensor(foldIn(key, step), shape),
+    initial: ([rows, channels]) => normalNumbers(foldIn(key, 'initial'), rows * channels),
+    step: (step, [rows, channels]) => normalNumbers(foldIn(key, step), rows * channels),
   };
 }
 
 /** A float32 tensor of standard normal numbers from a key. */
 export function normalTensor<R extends tf.Rank = tf.Rank.R2>(key: Key, shape: number[]): tf.Tensor<R> {
   const size = shape.reduce((product, n) => product * n, 1);
-  return tf.tensor(Float32Array.from(normal(key, size)), shape as tf.ShapeMap[R]) as tf.Tensor<R>;
+  return tf.tensor(normalNumbers(key, size), shape as tf.ShapeMap[R]) as tf.Tensor<R>;
 }
+
+const normalNumbers = (key: Key, count: number): Float32Array => new Float32Array(normal(key, count));

@@ -41,9 +41,10 @@ export function sampleDiffusion(
 ): tf.Tensor2D {
   const { method = 'ancestral', eta = 0, temperature = 1, onStep } = checkSampler(options);
   const noisy = method === 'ancestral' || eta > 0;
-  return walk(noise.initial(shape), descending(diffusion.steps), onStep, (x, step) => {
+  const start = tf.tensor2d(noise.initial(shape), shape);
+  return walk(start, descending(diffusion.steps), onStep, (x, step) => {
     const output = network(x, diffusion.timestepMap[step], step);
-    const draw = noisy && step > 0 ? noise.step(step, shape) : undefined;
+    const draw = noisy && step > 0 ? tf.tensor2d(noise.step(step, shape), shape) : undefined;
     return method === 'ddim'
       ? ddimStep(diffusion, output, x, step, eta, draw)
       : ancestralStep(diffusion, output, x, step, draw, temperature);

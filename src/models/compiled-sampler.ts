@@ -117,18 +117,12 @@ export function sampleCompiled(
   const halves = guided ? 2 : 1;
   const rows = conditions.shape[0] / halves;
   const order = Array.from({ length: diffusion.steps }, (_, i) => diffusion.steps - 1 - i);
-  const start = taken(noise.initial([rows, channels]));
+  const start = noise.initial([rows, channels]);
   const noisy = method === 'ancestral' || eta > 0;
   const draws = noisy ? stepNoise(noise, order, [rows, channels], method === 'ancestral' ? temperature : 1) : undefined;
   const common = {
-    timesteps: { data: Int32Array.from(order, (step) => diffusion.timestepMap[step]), shape: [order.length] },
+    ...stepArrays(diffusion, order, method, eta),
     guidance: { data: Float32Array.of(guidance), shape: [] },
-    ...Object.fromEntries(
-      Object.entries(reverseCoefficients(diffusion, order, method, eta)).map(([name, data]) => [
-        name,
-        { data, shape: [order.length] },
-      ]),
-    ),
   };
   const parts = partsOf(parameters, rows);
   const share = rows / parts;
@@ -165,6 +159,28 @@ export function sampleCompiled(
   return joined('sample');
 }
 
+const known = new WeakMap<Diffusion, Map<string, Record<string, PlainArray>>>();
+
+/** Time steps and coefficients of a whole process, made once. */
+function stepArrays(
+  diffusion: Diffusion,
+  order: readonly number[],
+  method: 'ancestral' | 'ddim',
+  eta: number,
+): Record<string, PlainArray> {
+  const ofDiffusion = known.get(diffusion) ?? new Map<string, Record<string, PlainArray>>();
+  known.set(diffusion, ofDiffusion);
+  const name = `${method} ${eta}`;
+  let found = ofDiffusion.get(name);
+  if (!found) {
+    const timesteps = Int32Array.from(order, (step) => diffusion.timestepMap[step]);
+    const arrays = Object.entries({ ...reverseCoefficients(diffusion, order, method, eta), timesteps });
+    found = Object.fromEntries(arrays.map(([key, data]) => [key, { data, shape: [order.length] }]));
+    ofDiffusion.set(name, found);
+  }
+  return found;
+}
+
 /** The i-th of equal parts of each of equally long blocks. */
 function part(data: Float32Array, blocks: number, i: number, parts: number): Float32Array {
   if (parts === 1) return data;
@@ -186,13 +202,6 @@ function stepNoise(
 ): Float32Array {
   const size = shape[0] * shape[1];
   const noise = new Float32Array(order.length * size);
-  for (const [i, step] of order.entries()) if (step > 0) noise.set(taken(source.step(step, shape)), i * size);
+  for (const [i, step] of order.entries()) if (step > 0) noise.set(source.step(step, shape), i * size);
   return temperature === 1 ? noise : noise.map((x) => x * temperature);
-}
-
-/** The numbers of a tensor that is not needed any more. */
-function taken(x: tf.Tensor): Float32Array {
-  const data = x.dataSync() as Float32Array;
-  x.dispose();
-  return data;
 }

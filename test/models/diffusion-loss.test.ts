@@ -90,8 +90,8 @@ describe('diffusion loss', () => {
     const draws = keyedNoise(key(7));
     const recorded = { initial: () => draws.initial([ROWS, 3]), step: (step: number) => draws.step(step, [ROWS, 3]) };
     const half = {
-      initial: () => recorded.initial().slice(0, 4),
-      step: (step: number) => recorded.step(step).slice(0, 4),
+      initial: () => recorded.initial().slice(0, 4 * 3),
+      step: (step: number) => recorded.step(step).slice(0, 4 * 3),
     };
     const options = { prefix: 'net.', respacing: '10' };
     const all = sampleTokens(head, conditions, recorded, options).slice(0, 4);
