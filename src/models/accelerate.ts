@@ -86,8 +86,15 @@ export function runParts<I extends TensorRecord, O extends TensorRecord>(
     .map(tensors) as O[];
 }
 
-/** How many equal parts a batch is best cut into: as many as there are threads, where they divide it. */
+/**
+ * How many equal parts a batch is best cut into: as many as there are threads, where they divide it. Large weights stay in one piece:
+ * each part would read all of them at every step, and keep a copy of its own, and their products are large enough to be split themselves.
+ */
 export function partsOf(parameters: Parameters, batch: number): number {
   const threads = acceleratorOf(parameters)?.threads ?? 1;
-  return batch % threads === 0 ? threads : 1;
+  return batch % threads === 0 && countWeights(parameters) <= MOST_COPIED ? threads : 1;
 }
+
+/** Weights of which each thread may have a copy: 32 MB, measured between heads 512 and 768 wide. */
+const MOST_COPIED = 8e6;
+const countWeights = (parameters: Parameters) => [...parameters.values()].reduce((sum, { size }) => sum + size, 0);

@@ -33,16 +33,18 @@ export interface CompiledProcess {
   guided: boolean;
   /** Whether every step's sample and predicted start are results too. */
   recorded: boolean;
+  /** Threads within an operator. */
+  threads: number;
 }
 
-/** So many rows times steps have their modulations computed together: as large a product as runs at full speed. */
+/** So many rows times steps a thread have their modulations computed together: as large a product as runs at full speed. */
 const ROWS_AT_ONCE = 256;
 
 /**
  * A whole reverse process as one graph: a loop over groups of steps, whose modulations are computed together because they do not
  * depend on the sample, and in it a loop over the steps of the group.
  */
-function reverseProcess({ prefix, method, guided, recorded }: CompiledProcess) {
+function reverseProcess({ prefix, method, guided, recorded, threads }: CompiledProcess) {
   return (inputs: ProcessInputs, parameters: Parameters): Record<string, tf.Tensor> => {
     const { start, noise, conditions, timesteps, guidance } = inputs;
     const head = foldedHead(parameters, prefix);
@@ -51,29 +53,36 @@ function reverseProcess({ prefix, method, guided, recorded }: CompiledProcess) {
     const [steps, width] = times.shape;
     const [rows] = embedded.shape;
     const half: [number, number] = [start.shape[0], start.shape[1]];
-    const group = groupSize(steps, rows);
+    const group = groupSize(steps, rows, ROWS_AT_ONCE * threads);
 
-    const step = ([x, modulations, entries]: [tf.Tensor2D, tf.Tensor[], Record<string, tf.Tensor>]) => {
+    // Predicted noise and variance values are side by side in the output, and so are the numbers that they are multiplied with.
+    const columns = (noise: tf.Tensor, variance: tf.Tensor) => {
+      const wide = (numbers: tf.Tensor) => tf.zeros([steps, half[1]]).add(numbers.expandDims(1));
+      return tf.concat([wide(noise), wide(variance)], 1);
+    };
+    const { ofNoised, ofEpsilon, slope, offset } = inputs;
+    const ancestral = method === 'ancestral';
+    const entriesOfSteps: Record<string, tf.Tensor> = {
+      ofNoised,
+      ofOutput: columns(guided ? ofEpsilon.mul(guidance) : ofEpsilon, slope),
+      ...(guided ? { ofFree: columns(ofEpsilon.mul(tf.sub(1, guidance)), tf.zeros([steps])) } : {}),
+      ...(noise ? { noise: noise.mul((ancestral ? offset.exp() : offset).reshape([steps, 1, 1])) } : {}),
+      ...(recorded ? { startOfNoised: inputs.startOfNoised, startOfScaled: inputs.startOfEpsilon.div(ofEpsilon) } : {}),
+    };
+
+    const step = (x: tf.Tensor2D, modulations: tf.Tensor[], entries: Record<string, tf.Tensor>) => {
       const input = (guided ? tf.concat([x, x], 0) : x) as tf.Tensor2D;
       const output = denoiseModulated(head, input, modulations, prefix);
-      let epsilon: tf.Tensor = output.slice([0, 0], half);
-      if (guided) {
-        const free = output.slice([half[0], 0], half);
-        epsilon = free.add(epsilon.sub(free).mul(guidance));
-      }
-      const combined = (a: string, b: string) => x.mul(entries[a]).add(epsilon.mul(entries[b]));
-      let sample = combined('ofNoised', 'ofEpsilon');
-      if (noise) {
-        const values = output.slice([0, half[1]], half);
-        const spread = method === 'ddim' ? entries.offset : values.mul(entries.slope).add(entries.offset).exp();
-        sample = sample.add(entries.noise.mul(spread));
-      }
-      return { states: [sample], kept: recorded ? [sample, combined('startOfNoised', 'startOfEpsilon')] : [] };
+      const [own, free] = guided ? tf.split(output, 2, 0) : [output];
+      const scaled = own.mul(entries.ofOutput);
+      const [epsilon, variance] = tf.split(free ? scaled.add(free.mul(entries.ofFree)) : scaled, 2, 1);
+      let sample = x.mul(entries.ofNoised).add(epsilon);
+      if (noise) sample = sample.add(ancestral ? entries.noise.mul(variance.exp()) : entries.noise);
+      const start = () => x.mul(entries.startOfNoised).add(epsilon.mul(entries.startOfScaled));
+      return { states: [sample], kept: recorded ? [sample, start()] : [] };
     };
-    const names = ['ofNoised', 'ofEpsilon', ...(noise ? ['noise', 'offset'] : [])];
-    if (noise && method === 'ancestral') names.push('slope');
-    if (recorded) names.push('startOfNoised', 'startOfEpsilon');
-    const sequences = [times, ...names.map((name) => inputs[name])];
+    const names = Object.keys(entriesOfSteps);
+    const sequences = [times, ...Object.values(entriesOfSteps)];
     const grouped = sequences.map((x) => x.reshape([steps / group, group, ...x.shape.slice(1)]));
     const { states, kept } = scan([start], grouped, (state, [timesOfGroup, ...entries]) => {
       const rowsOfGroup = embedded.expandDims(0).add(timesOfGroup.expandDims(1)).reshape([-1, width]);
@@ -83,7 +92,7 @@ function reverseProcess({ prefix, method, guided, recorded }: CompiledProcess) {
       return scan(state, [...modulations, ...entries], ([x], all) => {
         const own = all.slice(modulations.length);
         const named = Object.fromEntries(names.map((name, i) => [name, own[i]]));
-        return step([x as tf.Tensor2D, all.slice(0, modulations.length), named]);
+        return step(x as tf.Tensor2D, all.slice(0, modulations.length), named);
       });
     });
     const [samples, starts] = kept.map((x) => x.reshape([steps, ...half]));
@@ -91,10 +100,10 @@ function reverseProcess({ prefix, method, guided, recorded }: CompiledProcess) {
   };
 }
 
-/** How many steps have their modulations computed together: a divisor of their number. */
-function groupSize(steps: number, rows: number): number {
+/** How many steps have their modulations computed together: a divisor of their number, for at most so many rows. */
+function groupSize(steps: number, rows: number, most: number): number {
   let size = 1;
-  for (let n = 1; n <= steps && n * rows <= ROWS_AT_ONCE; n++) if (steps % n === 0) size = n;
+  for (let n = 1; n <= steps && n * rows <= most; n++) if (steps % n === 0) size = n;
   return size;
 }
 
@@ -106,7 +115,7 @@ function groupSize(steps: number, rows: number): number {
 export function sampleCompiled(
   parameters: Parameters,
   accelerator: Accelerator,
-  process: Omit<CompiledProcess, 'recorded'> & { diffusion: Diffusion },
+  process: Omit<CompiledProcess, 'recorded' | 'threads'> & { diffusion: Diffusion },
   conditions: tf.Tensor2D,
   channels: number,
   noise: NoiseSource,
@@ -139,9 +148,10 @@ export function sampleCompiled(
     };
   });
   const recorded = onStep !== undefined;
-  const name = `reverse process ${prefix} ${method} ${guided ? 'guided' : ''} ${recorded ? 'recorded' : ''}`;
+  const threads = parts > 1 ? 1 : accelerator.threads;
+  const name = `reverse process ${prefix} ${method} ${guided ? 'guided' : ''} ${recorded ? 'recorded' : ''} ${threads}`;
   const results = accelerator
-    .part(name, reverseProcess({ prefix, method, guided, recorded }))
+    .part(name, reverseProcess({ prefix, method, guided, recorded, threads }))
     .parallel(inputs as never) as Record<string, PlainArray>[];
   const joined = (key: string, at = 0): tf.Tensor2D => {
     const data = new Float32Array(rows * channels);
