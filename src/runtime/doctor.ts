@@ -17,7 +17,7 @@ const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Looks at everything that the project uses on this machine; never throws for a thing that is missing. */
 export async function examine(): Promise<Finding[]> {
-  return [node(), ...(await backends()), onnxRuntime(), kernels(), jupyter(), chromium(), ...machine()];
+  return [node(), ...(await backends()), onnxRuntime(), sharedMemory(), kernels(), jupyter(), chromium(), ...machine()];
 }
 
 function node(): Finding {
@@ -69,6 +69,22 @@ function onnxRuntime(): Finding {
       status: 'fallback',
       found: (error as Error).message.split('\n')[0],
       remedy: 'npm run setup; until then CER_COMPILE=off runs everything eagerly',
+    };
+  }
+}
+
+function sharedMemory(): Finding {
+  try {
+    require('koffi');
+    const { version } = require('koffi/package.json') as { version: string };
+    return { what: 'memory shared by training threads', status: 'good', found: `koffi ${version}` };
+  } catch (error) {
+    return {
+      what: 'memory shared by training threads',
+      status: 'fallback',
+      found: `copied: ${(error as Error).message.split('\n')[0]}`,
+      remedy:
+        'npm run setup where koffi has a binary for this platform; until then training steps are up to a tenth slower',
     };
   }
 }

@@ -30,6 +30,8 @@ export interface CompiledStepOptions extends StepOptions {
   name?: string;
   /** Threads: each takes a part of the batch where `shards` can cut it, else within an operator. Default `defaultThreads()`. */
   threads?: number;
+  /** Leave the caller's thread free for `meanwhile` where there are helpers. Default: on a machine with more cores than threads. */
+  spare?: boolean;
   /** How many different batch shapes are kept before a step is refused. Default 64. */
   maxTraces?: number;
   /** `plain` uses the update loops in TypeScript; for comparison. Default `simd`. */
@@ -53,7 +55,7 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
   const layout = new FlatParameters(
     [...initial].map(([key, x]) => ({ name: key, shape: x.shape, decays: decays(key, x.shape) })),
   );
-  const team = new StepTeam(layout, options.shards ? threads : 1, threads, options.kernel);
+  const team = new StepTeam(layout, options.shards ? threads : 1, threads, options.kernel, options.spare);
   const view = (array: keyof typeof team.at, key: string) => layout.view(team.memory, team.at[array], key);
   const entries = new Map<string, LoadedLoss>();
   let steps = 0;
@@ -90,15 +92,15 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
     entries.set(`${parts} ${shapes}`, entry);
     return entry;
   };
-  const evaluate = (batch: PlainBatch) => {
+  const evaluate = (batch: PlainBatch, meanwhile?: () => void) => {
     const parts = (team.parts > 1 && options.shards?.(batch, team.parts)) || [batch];
-    return team.evaluate(entryFor(parts[0], parts.length), parts);
+    return team.evaluate(entryFor(parts[0], parts.length), parts, meanwhile);
   };
 
   return {
-    async update(batch, learningRate) {
+    async update(batch, learningRate, meanwhile) {
       const plainBatch = toPlain(batch);
-      const { loss: value, gradientNorm } = evaluate(plainBatch);
+      const { loss: value, gradientNorm } = evaluate(plainBatch, meanwhile);
       if (!Number.isFinite(value) || !Number.isFinite(gradientNorm)) {
         throw diagnose(value, plainBatch, layout.names, (array, key) => view(array, key));
       }

@@ -104,18 +104,27 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
       saved = step;
     }
   };
+  // The next batch is made while this one's update runs.
+  let next: Batch | undefined;
+  const discard = (batch: Batch | undefined) => {
+    for (const x of Object.values(batch ?? {})) x.dispose();
+  };
   while (step < steps && !options.signal?.aborted) {
-    const batch = task.batch(step);
+    const batch = next ?? task.batch(step);
+    next = undefined;
     const learningRate = learningRateAt(step, schedule);
     try {
-      const { loss, gradientNorm } = await update.update(batch, learningRate);
+      const { loss, gradientNorm } = await update.update(batch, learningRate, () => {
+        if (step + 1 < steps) next = task.batch(step + 1);
+      });
       losses[step - firstStep] = loss;
       window.loss += loss;
       window.gradientNorm += gradientNorm;
     } catch (error) {
+      discard(next);
       throw explain(error, task.name, step, files && existsSync(files.checkpoint) ? files.checkpoint : undefined);
     } finally {
-      for (const x of Object.values(batch)) x.dispose();
+      discard(batch);
     }
     step++;
     if (step % logEvery === 0 || step === steps) {
@@ -139,6 +148,7 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
     }
     if (step % checkpointEvery === 0) save();
   }
+  discard(next);
   save();
   const result = { parameters: update.parameters(), ema: update.ema() };
   update.dispose();

@@ -26,12 +26,12 @@ export function preparedStep(preparation: Preparation, makeStep: MakeStep = trai
     let steps = 0;
     return {
       ...inner,
-      async update(batch, learningRate) {
+      async update(batch, learningRate, meanwhile) {
         const parameters = inner.parameters();
         let more: Batch = {};
         try {
           more = await preparation.prepare(batch, parameters, steps);
-          const report = await inner.update({ ...batch, ...more }, learningRate);
+          const report = await inner.update({ ...batch, ...more }, learningRate, meanwhile);
           steps++;
           return report;
         } finally {

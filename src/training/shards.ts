@@ -18,8 +18,8 @@ export const sampleShards: Shards = (batch, parts) => {
 };
 
 /**
- * For the token models: images, labels and dropout factors one per sample, diffusion rows in the order (repeat, sample, token), and a
- * placement's row numbers counted from the part's own first sample.
+ * For the token models: images, labels, histories, offsets and dropout factors one per sample, diffusion rows in the order (repeat,
+ * sample, token), and a placement's row numbers counted from the part's own first sample.
  * @param repeats how often each token is noised.
  */
 export function tokenShards(repeats = 1): Shards {
@@ -42,7 +42,7 @@ export function tokenShards(repeats = 1): Shards {
   };
 }
 
-const PER_SAMPLE = /^(latents|labels|labelKept|dropout\..*)$/;
+const PER_SAMPLE = /^(latents|labels|labelKept|history|offset|passThrough|dropout\..*)$/;
 const PER_REPEAT = /^(steps|noise)$/;
 /** Row numbers, and the list whose rows they number: it has as many entries as the named array. */
 const PLACED: Record<string, string> = {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import {
   type BatchArrays,
   createEvaluator,
@@ -30,29 +31,38 @@ export interface LoadedLoss {
 /**
  * The threads of a compiled training step over one flat memory `[weights, gradients of each thread, first, second, average]`. Each
  * thread computes the gradients of its part of a batch with single-threaded operators, then they share the update: on two cores
- * nearly twice the speed of one, where operators that split themselves leave every small one to one core.
+ * nearly twice the speed of one, where operators that split themselves leave every small one to one core. The caller's thread is one of
+ * them, or, on a machine with cores to spare, free for other work meanwhile.
  */
 export class StepTeam {
   readonly memory: Float32Array;
   /** Offsets of the arrays; `gradients` is where the whole batch's end up. */
   readonly at: UpdateArrays;
+  /** How many parts a batch may be cut into. */
+  readonly parts: number;
   private readonly kernel: UpdateKernel;
+  /** Of the caller's thread; it takes a part where there is no helper for it. */
   private readonly evaluator: Evaluator;
   private readonly helpers: HelperThread[];
   private count = 0;
 
-  /** @param parts threads, one of them the caller's; 1 leaves threads to the operators. */
+  /**
+   * @param parts threads; 1 leaves threads to the operators.
+   * @param spare whether the caller's thread takes no part where there are several.
+   */
   constructor(
     private readonly layout: FlatParameters,
     parts: number,
     private readonly threads: number,
     prefer: 'simd' | 'plain' = 'simd',
+    spare = availableParallelism() > parts,
   ) {
     const { size } = layout;
     this.kernel = updateKernel((4 + parts) * size, parts > 1 && prefer === 'simd' ? 'shared' : prefer);
     const { memory, shared } = this.kernel;
     this.memory = memory;
     const used = shared ? parts : 1;
+    this.parts = used;
     this.at = {
       weights: 0,
       gradients: size,
@@ -62,12 +72,11 @@ export class StepTeam {
     };
     const { ort, native } = onnxRuntime();
     this.evaluator = createEvaluator({ native, Tensor: ort.Tensor, memory, size, slot: 1 });
-    this.helpers = Array.from({ length: used - 1 }, (_, i) => new HelperThread({ ...shared!, size, slot: i + 2 }));
-  }
-
-  /** How many parts a batch may be cut into. */
-  get parts(): number {
-    return this.helpers.length + 1;
+    const own = used > 1 && spare ? 0 : 1;
+    this.helpers = Array.from(
+      { length: used - own },
+      (_, i) => new HelperThread({ ...shared!, size, slot: i + 1 + own }),
+    );
   }
 
   /** Loads a loss for parts of a batch, or for whole batches. @throws CompileError when ONNX Runtime refuses the graph. */
@@ -89,10 +98,11 @@ export class StepTeam {
       writes,
       idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
     };
-    if (parts > 1) for (const helper of this.helpers) helper.post({ kind: 'load', ...job });
+    const helpers = parts > 1 ? this.helpers : [];
+    for (const helper of helpers) helper.post({ kind: 'load', ...job });
     try {
-      this.joined(parts - 1, () => {
-        this.evaluator.load(job);
+      this.joined(helpers, () => {
+        if (helpers.length < parts) this.evaluator.load(job);
         return 0;
       });
     } catch (error) {
@@ -101,17 +111,30 @@ export class StepTeam {
     return { id: job.id, model };
   }
 
-  /** Mean loss of the parts of a batch, and the norm of its gradient, which is in memory afterwards. */
-  evaluate({ id, model }: LoadedLoss, parts: readonly PlainBatch[]): { loss: number; gradientNorm: number } {
-    const [own, ...others] = parts.map((batch) => ({ id, batch: arraysOf(model, batch) }));
-    for (const [i, job] of others.entries()) this.helpers[i].post({ kind: 'run', ...job });
-    const sum = this.joined(others.length, () => this.evaluator.run(own));
+  /**
+   * Mean loss of the parts of a batch, and the norm of its gradient, which is in memory afterwards.
+   * @param meanwhile the caller's other work, done while helpers run.
+   */
+  evaluate(
+    { id, model }: LoadedLoss,
+    parts: readonly PlainBatch[],
+    meanwhile?: () => void,
+  ): { loss: number; gradientNorm: number } {
+    const jobs = parts.map((batch) => ({ id, batch: arraysOf(model, batch) }));
+    const helpers = parts.length > 1 ? this.helpers : [];
+    const own = jobs.slice(0, parts.length - helpers.length);
+    for (const [i, helper] of helpers.entries()) helper.post({ kind: 'run', ...jobs[own.length + i] });
+    const sum = this.joined(helpers, () => {
+      const loss = own.reduce((total, job) => total + this.evaluator.run(job), 0);
+      meanwhile?.();
+      return loss;
+    });
     const { size } = this.layout;
     const { gradients } = this.at;
     const squares = this.together((from, count) => {
-      if (others.length === 0) return [squaresCall(gradients + from, count)];
-      return others.map((_, i) => {
-        const factor = i === others.length - 1 ? 1 / parts.length : 1;
+      if (parts.length === 1) return [squaresCall(gradients + from, count)];
+      return parts.slice(1).map((_, i) => {
+        const factor = i === parts.length - 2 ? 1 / parts.length : 1;
         return combineCall(gradients + from, gradients + (i + 1) * size + from, count, factor);
       });
     });
@@ -137,16 +160,16 @@ export class StepTeam {
 
   /** Kernel calls on each thread's stretch of the flat arrays; the sum of what the last call of each returns. */
   private together(calls: (from: number, count: number) => KernelCall[]): number {
-    const { parts } = this;
+    const { parts, helpers } = this;
+    const own = parts - helpers.length;
     const edge = (part: number) => STRETCH * Math.floor((this.layout.size * part) / parts / STRETCH);
     const stretch = (part: number) => calls(edge(part), edge(part + 1) - edge(part));
-    for (const [i, helper] of this.helpers.entries()) helper.post({ kind: 'kernel', calls: stretch(i + 1) });
-    return this.joined(this.helpers.length, () => stretch(0).reduce((_, call) => this.kernel.run(call), 0));
+    for (const [i, helper] of helpers.entries()) helper.post({ kind: 'kernel', calls: stretch(own + i) });
+    return this.joined(helpers, () => (own ? stretch(0).reduce((_, call) => this.kernel.run(call), 0) : 0));
   }
 
-  /** The sum of the caller's own work and of the first `count` helpers'; every helper is waited for, whatever fails. */
-  private joined(count: number, own: () => number): number {
-    const helpers = this.helpers.slice(0, count);
+  /** The sum of the caller's own work and of the helpers'; every helper is waited for, whatever fails. */
+  private joined(helpers: readonly HelperThread[], own: () => number): number {
     let value = 0;
     let failed: unknown;
     for (const work of [own, ...helpers.map((helper) => () => helper.wait())]) {

@@ -38,8 +38,12 @@ export interface StepState {
  * has the same interface and must agree with it. A failed step leaves the old state whole.
  */
 export interface TrainStep {
-  /** One update; the caller disposes of the batch. @throws NumericalError when loss or gradients are not finite. */
-  update(batch: Batch, learningRate: number): Promise<StepReport>;
+  /**
+   * One update; the caller disposes of the batch.
+   * @param meanwhile may be called once during the update: where that runs on other threads, what it does costs no time.
+   * @throws NumericalError when loss or gradients are not finite.
+   */
+  update(batch: Batch, learningRate: number, meanwhile?: () => void): Promise<StepReport>;
   /** Current weights as tensors that the caller disposes of. */
   parameters(): Parameters;
   /** Moving averages as tensors that the caller disposes of. */

@@ -20,6 +20,7 @@ describe('cer doctor', () => {
         'native TensorFlow',
         'TensorFlow.js backend',
         'ONNX Runtime',
+        'memory shared by training threads',
         'WebAssembly kernels',
         'Jupyter',
         'Chromium',

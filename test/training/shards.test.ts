@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
+import { normalTensor } from '../../src/diffusion/noise';
 import { causalArConfig, causalArLoss, drawCausalAr, initCausalAr } from '../../src/models/causal-ar';
 import { cdmConfig, cdmLoss, drawCdm, initCdm } from '../../src/models/cdm';
 import { drawMar, initMar, marConfig, marLoss } from '../../src/models/mar';
@@ -7,6 +8,7 @@ import type { Parameters } from '../../src/models/parameters';
 import { useBackend } from '../../src/runtime/backend';
 import { plain } from '../../src/runtime/compile/compile';
 import { foldIn, type Key, key, normal } from '../../src/runtime/random';
+import { refinedCausalAr, refinedMar } from '../../src/training/refined-model';
 import { type PlainBatch, sampleShards, tokenShards } from '../../src/training/shards';
 import type { Batch, Loss } from '../../src/training/step';
 
@@ -31,6 +33,7 @@ const images = (source: Key): Batch => ({
   latents: tf.tensor(Float32Array.from(normal(source, SAMPLES * 64)), [SAMPLES, 4, 4, 4]),
   labels: tf.tensor1d([0, 4, 2, 1], 'int32'),
 });
+const gaussian = (name: string, shape: number[]) => normalTensor(foldIn(key(4), name), shape);
 /** Zero-initialised layers would make the loss blind to conditions. */
 const stirred = (parameters: Parameters): Parameters =>
   new Map(
@@ -76,6 +79,19 @@ const MODELS: { name: string; repeats?: number; initial(): Parameters; batch(): 
     batch: () => ({ ...drawCdm(cdm, SAMPLES, key(2)), ...images(key(3)) }),
     loss: (p, batch) => cdmLoss(p, cdm, batch as never, batch as never),
   },
+  ...[refinedCausalAr(ar), refinedMar(mar)].map((model) => ({
+    name: `refined ${model.name}`,
+    repeats: 2,
+    initial: () => model.initial(key(1)),
+    batch: () => ({
+      ...model.draw(SAMPLES, key(2)),
+      ...images(key(3)),
+      history: gaussian('history', [SAMPLES, model.tokens, model.channels]),
+      offset: gaussian('offset', [SAMPLES, model.tokens, model.width]),
+      passThrough: gaussian('passThrough', [SAMPLES, model.tokens, 1]),
+    }),
+    loss: model.loss,
+  })),
 ];
 
 const tensors = (batch: PlainBatch): Batch =>

@@ -118,11 +118,63 @@ describe('training/compiled-step', () => {
     for (const [name, got] of values(two)) {
       got.forEach((x, i) => assert.ok(Math.abs(x - expected.get(name)![i]) < 5e-6, `${name}[${i}]`));
     }
-    // and the same bits each time
-    const again = compiledStep(loss, weights(), { ...options, shards: sampleShards, threads: 2 });
-    for (const [i, count] of [6, 3, 8, 6].entries()) await again.update(rows(i, count), 0.05);
-    assert.deepEqual(values(again), values(two));
-    for (const step of [one, two, again]) step.dispose();
+    // and the same bits each time, whether or not the caller's thread takes a part
+    for (const spare of [false, true]) {
+      const again = compiledStep(loss, weights(), { ...options, shards: sampleShards, threads: 2, spare });
+      for (const [i, count] of [6, 3, 8, 6].entries()) await again.update(rows(i, count), 0.05);
+      assert.deepEqual(values(again), values(two), `spare ${spare}`);
+      again.dispose();
+    }
+    for (const step of [one, two]) step.dispose();
+  });
+
+  it('threads that cannot see the shared memory without copies compute the same', async function () {
+    try {
+      require('koffi');
+    } catch {
+      console.log('      skipped: koffi, an optional package, has no binary for this platform');
+      this.skip();
+    }
+    const options = { shards: sampleShards, threads: 2, spare: false };
+    const run = async () => {
+      const step = compiledStep(loss, weights(), options);
+      const rows = { x: tf.tensor(numbers(1, 16), [4, 4]), y: tf.tensor(numbers(2, 8), [4, 2]) };
+      for (let i = 0; i < 3; i++) await step.update(rows, 0.05);
+      const result = values(step);
+      step.dispose();
+      return result;
+    };
+    const expected = await run();
+    const { koffi, view } = { koffi: require('koffi'), view: require('koffi').view };
+    let asked = 0;
+    koffi.view = () => {
+      asked++;
+      throw new Error('as where the package is missing');
+    };
+    try {
+      assert.deepEqual(await run(), expected); // this thread copies, the helper does not
+    } finally {
+      koffi.view = view;
+    }
+    assert.equal(asked, 1);
+  });
+
+  it('with a thread to spare, the next batch is made while helpers compute', async () => {
+    for (const spare of [false, true]) {
+      const step = compiledStep(loss, weights(), { shards: sampleShards, threads: 2, spare });
+      const rows = { x: tf.tensor(numbers(1, 16), [4, 4]), y: tf.tensor(numbers(2, 8), [4, 2]) };
+      let calls = 0;
+      for (let i = 0; i < 3; i++) await step.update(rows, 0.05, () => calls++);
+      assert.equal(calls, 3);
+      const before = step.exportState();
+      const fails = step.update(rows, 0.05, () => {
+        throw new Error('no more data');
+      });
+      await assert.rejects(fails, /no more data/);
+      assert.deepEqual(step.exportState(), before, 'a failed step leaves the old state whole');
+      await step.update(rows, 0.05);
+      step.dispose();
+    }
   });
 
   it('a part that is not finite stops the step and leaves everything as it was', async () => {
