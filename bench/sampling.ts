@@ -11,7 +11,7 @@ import { decode, initVae, type VaeConfig } from '../src/models/vae';
 import { useBackend } from '../src/runtime/backend';
 import { compile } from '../src/runtime/compile';
 import { foldIn, key, normal } from '../src/runtime/random';
-import { type Comparison, type ComparisonRow, compare, printComparison } from './shared-compare';
+import { type Comparison, type ComparisonRow, compare, printComparison, threadSettings } from './shared-compare';
 
 const seed = key(0);
 const gaussian = (name: string, shape: number[]) =>
@@ -52,14 +52,14 @@ export const print = printComparison;
 /** 100 ancestral steps of the denoising MLP, random numbers included. */
 function reverseProcess(width: number, rows: number, target: number): Comparison {
   const size = { channels: 16, conditionWidth: 256, width, depth: 4 };
-  // One thread is never the best here, and takes seconds.
-  const threads = width > 256 && rows > 16 ? [2] : [2, 1];
+  // One thread is never the best where it takes seconds.
+  const threads = threadSettings().filter((count) => count > 1 || width === 256 || rows === 16);
   return {
     case: `(d) 100 sampling steps, MLP ${width}x4, ${rows} rows`,
     target,
     count: rows > 64 || width > 256 ? 1 : 3,
     threads,
-    spec: { kind: 'reverse', size: { ...size, rows, steps: 100 }, threads },
+    spec: { kind: 'reverse', size: { ...size, rows, steps: 100 } },
     async prepare(threads) {
       const parameters = accelerate(trained(initDiffusionHead(size, seed, '')), threads);
       const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;

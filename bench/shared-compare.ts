@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { findPython, median, Peer } from './shared-python';
 
 /** One case: ours against the best setting of PyTorch, medians of runs that alternate. */
 export interface ComparisonRow {
   case: string;
-  /** Ours, with the better of one and two threads within an operator. */
+  /** Ours, with the best of the thread settings. */
   ms: number;
   threads: number;
   torchMs?: number;
@@ -36,8 +37,15 @@ export interface Comparison {
   spec: object;
   /** Runs in a round. */
   count: number;
-  /** Thread settings to try on our side; default two and one. */
+  /** Thread settings to try on both sides; default `threadSettings()`. */
   threads?: number[];
+}
+
+/** Thread settings that are tried: the machine's cores, halved until one is left, and two. */
+export function threadSettings(): number[] {
+  const settings = new Set<number>([2]);
+  for (let threads = availableParallelism(); threads >= 1; threads = threads >> 1) settings.add(threads);
+  return [...settings].sort((a, b) => b - a);
 }
 
 /** Rounds of a case, fewer where they take long, but never fewer than three. */
@@ -79,7 +87,8 @@ type Times = Omit<ComparisonRow, 'memoryMb'>;
 /** The row without memory, and the fastest PyTorch setting without a compiler. */
 async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row: Times; torch?: string }> {
   const begin = performance.now();
-  const [most, ...others] = item.threads ?? [2, 1];
+  const settings = item.threads ?? threadSettings();
+  const [most, ...others] = settings;
   const first = await item.prepare(most);
   await first.run();
   const firstMs = performance.now() - begin;
@@ -88,8 +97,9 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row:
   const prepared = ours;
   for (const { run } of ours) await run();
   const compiled = process.env.CER_BENCH_COMPILE !== 'off';
-  const settings = peer ? await peer.ask<string[]>({ open: { compile: compiled, ...item.spec } }) : [];
-  const everyone = settings.map((name) => ({ name, times: [] as number[] }));
+  const spec = { compile: compiled, threads: settings, ...item.spec };
+  const variants = peer ? await peer.ask<string[]>({ open: spec }) : [];
+  const everyone = variants.map((name) => ({ name, times: [] as number[] }));
   let theirs = everyone;
   const start = performance.now();
   for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * CASE_SECONDS); round++) {
@@ -119,7 +129,7 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row:
   const best = fastest(theirs);
   const torchMs = median(best.times);
   const ratioToTorch = row.ms / torchMs;
-  const plain = everyone.filter(({ name }) => name !== 'torch.compile');
+  const plain = everyone.filter(({ name }) => !name.includes('torch.compile'));
   return {
     row: { ...row, torchMs, torch: best.name, ratioToTorch, met: ratioToTorch <= item.target },
     torch: fastest(plain).name,
@@ -137,7 +147,11 @@ async function memory(
   const script = join(__dirname, 'shared-case-memory.ts');
   const given = ['--expose-gc', '--import', 'tsx', script, benchmark, name, String(threads), String(MEMORY_RUNS)];
   const memoryMb = Number(execFileSync(process.execPath, given).toString()) / 1e6;
-  const question = { memory: { compile: false, ...spec }, variant: torch, count: MEMORY_RUNS };
+  const question = {
+    memory: { compile: false, threads: threadSettings(), ...spec },
+    variant: torch,
+    count: MEMORY_RUNS,
+  };
   const bytes = await peer?.ask<number | null>(question);
   if (bytes === undefined || bytes === null) return { memoryMb };
   return { memoryMb, torchMemoryMb: bytes / 1e6, memoryMet: memoryMb <= bytes / 1e6 };

@@ -108,7 +108,7 @@ def variants(spec, only=None):
     made, size, kind = {}, spec["size"], spec["kind"]
     for traced in [True, False] if kind != "decode" else [False]:
         for last in [False, True] if kind == "decode" else [False]:
-            for threads in spec.get("threads", [2, 1]):
+            for threads in spec["threads"]:
                 name = f"{'torch.jit' if traced else 'channels last' if last else 'eager'}, {threads} thread{'s' * (threads > 1)}"
                 if only not in (None, name):
                     continue

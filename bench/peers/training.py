@@ -42,19 +42,25 @@ def workload(spec):
 
 
 def variants(spec, only=None):
-    """Steps with the fused AdamW: eager with one and two threads, compiled, and for images channels last; or only one of them."""
-    made = {}
-    for name in ["eager, 2 threads", "eager, 1 thread", "torch.compile"] + (["channels last"] if spec["kind"] == "vae" else []):
-        if (name == "torch.compile" and not spec["compile"]) or only not in (None, name):
+    """Steps with the fused AdamW: eager, compiled, and for images channels last, with each number of threads; or only one of them."""
+    made, counts = {}, spec["threads"]
+    named = lambda kind, threads: f"{kind}, {threads} thread{'s' * (threads > 1)}"
+    settings = [("eager", threads) for threads in counts]
+    settings += [("torch.compile", threads) for threads in counts if threads > 1 and spec["compile"]]
+    settings += [("channels last", threads) for threads in counts if threads > 1 and spec["kind"] == "vae"]
+    for kind, threads in settings:
+        name = named(kind, threads)
+        if only not in (None, name):
             continue
-        size = {**spec["size"], "channelsLast": name == "channels last"}
+        torch.set_num_threads(threads)
+        size = {**spec["size"], "channelsLast": kind == "channels last"}
         network, loss = workload({**spec, "size": size})
         decay = [p for p in network.parameters() if p.ndim > 1]
         rest = [p for p in network.parameters() if p.ndim <= 1]
         groups = [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), fused=True)
         average = [p.detach().clone() for p in network.parameters()]
-        if name == "torch.compile":
+        if kind == "torch.compile":
             loss = torch.compile(loss)
 
         def step(network=network, loss=loss, optimizer=optimizer, average=average):
@@ -67,8 +73,6 @@ def variants(spec, only=None):
                 torch._foreach_lerp_(average, list(network.parameters()), 1e-4)
             return value.item()
 
-        threads = 1 if name == "eager, 1 thread" else 2
-        torch.set_num_threads(threads)
         try:
             for _ in range(3):
                 step()

@@ -128,7 +128,7 @@ describe('training/shards', () => {
     const { initial: _, batch } = MODELS[0];
     const whole = plain(batch());
     assert.equal(tokenShards(2)(whole, 3), undefined);
-    assert.equal(tokenShards(2)({ ...whole, history: whole.latents }, 2), undefined);
+    assert.equal(tokenShards(2)({ ...whole, unheardOf: whole.latents }, 2), undefined);
     const rows = { data: new Float32Array(6), shape: [3, 2] };
     assert.equal(sampleShards({ rows }, 2), undefined);
     assert.equal(sampleShards({ rows, other: { data: new Float32Array(2), shape: [2] } }, 3), undefined);
