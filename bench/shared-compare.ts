@@ -25,6 +25,8 @@ export interface ComparisonRow {
   /** Whether it is at most PyTorch's. */
   memoryMet?: boolean;
   samples: number;
+  /** The median of each setting that was tried, in ms; of hopeless ones after one round. */
+  tried: Record<string, number>;
 }
 
 /** A case to measure. */
@@ -124,6 +126,10 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row:
     target: item.target,
     firstMs,
     samples: own.times.length,
+    tried: Object.fromEntries([
+      ...prepared.map(({ threads, times }) => [`ours, ${threads} thread${threads > 1 ? 's' : ''}`, median(times)]),
+      ...everyone.map(({ name, times }) => [`torch, ${name}`, median(times)]),
+    ]),
   };
   if (theirs.length === 0) return { row };
   const best = fastest(theirs);

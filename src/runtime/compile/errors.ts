@@ -19,6 +19,18 @@ export function userLine(stack: string | undefined): string {
   return place ? (place[1] ?? place[2]) : 'an unknown line';
 }
 
+/** Functions that are being called, innermost first. Without source maps, whose reading takes a tenth of a second and 20 MB. */
+export function callers(): { name: string; file: string }[] {
+  const prepare = Error.prepareStackTrace;
+  Error.prepareStackTrace = (_, sites) => sites;
+  try {
+    const sites = new Error().stack as unknown as NodeJS.CallSite[];
+    return sites.map((site) => ({ name: site.getFunctionName() ?? '', file: site.getFileName() ?? '' }));
+  } finally {
+    Error.prepareStackTrace = prepare;
+  }
+}
+
 /** Runs `body` with stacks deep enough to reach the user's code. */
 export function withDeepStacks<T>(body: () => T): T {
   const before = Error.stackTraceLimit;

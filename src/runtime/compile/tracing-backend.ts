@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { CompileError, userLine } from './errors';
+import { CompileError, callers, userLine } from './errors';
 import { arrayOf, type ConstantData, type DType, Graph, sizeOf } from './graph';
 import { type Lazy, whole } from './lazy';
 import { type Call, dtypeOf, type Kernels } from './ops/call';
@@ -31,7 +31,7 @@ interface Stored extends Lazy {
 
 /** Functions of tfjs that draw random numbers; what they return would be frozen into the graph. */
 const RANDOM =
-  /\b(randomNormal|randomUniform|randomUniformInt|truncatedNormal|randomStandardNormal|randomGamma|multinomial|dropout|rand)_? ?\b/;
+  /^(randomNormal|randomUniform|randomUniformInt|truncatedNormal|randomStandardNormal|randomGamma|multinomial|dropout|rand)_?$/;
 
 /** A tfjs backend without numbers: its kernels add nodes to a graph. */
 export class TracingBackend extends tf.KernelBackend {
@@ -42,12 +42,11 @@ export class TracingBackend extends tf.KernelBackend {
   readonly emitted = new Set<string>();
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
-    const drawn = new Error().stack
-      ?.split('\n')
+    const drawn = callers()
       .reverse()
-      .find((line) => /tfjs/.test(line) && RANDOM.test(line));
+      .find(({ name, file }) => /tfjs/.test(file) && RANDOM.test(name));
     if (drawn) {
-      const op = drawn.match(RANDOM)?.[1];
+      const op = drawn.name.match(RANDOM)?.[1];
       throw new CompileError('Random numbers while compiling', {
         given: `tf.${op} called at ${userLine(new Error().stack)}`,
         expected: 'a pure function: the same arguments give the same result',
