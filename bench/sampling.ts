@@ -25,9 +25,18 @@ const gaussian = (name: string, shape: number[]) =>
     shape,
   );
 
-/** Weights as after a training: constant ones, such as the zeros that some layers start from, would fold away. */
-const trained = (parameters: Parameters): Parameters =>
-  new Map([...parameters].map(([name, x]) => [name, tf.tidy(() => x.add(gaussian(name, x.shape).mul(0.02)))]));
+/** Weights as after a training: constant ones, such as the zeros that some layers start from, would fold away. Takes `parameters`. */
+const trained = (parameters: Parameters): Parameters => {
+  const stirred: Parameters = new Map();
+  for (const [name, x] of parameters) {
+    stirred.set(
+      name,
+      tf.tidy(() => x.add(gaussian(name, x.shape).mul(0.02))),
+    );
+    x.dispose();
+  }
+  return stirred;
+};
 
 export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();

@@ -45,7 +45,7 @@ export function foldedHead(parameters: Parameters, prefix: string): Parameters {
     }
     for (let from = 0; from < vector.length; from += width, count++) {
       const name = modulation(prefix, count);
-      const rows = matrix.slice(from * width, (from + width) * width);
+      const rows = matrix.subarray(from * width, (from + width) * width);
       folded.set(`${name}.weight`, tf.tensor2d(rows, [width, width]));
       folded.set(`${name}.bias`, tf.tensor1d(vector.slice(from, from + width)));
     }

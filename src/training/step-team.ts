@@ -7,7 +7,7 @@ import {
   type LoadJob,
   type Place,
 } from '../runtime/compile/helper-thread';
-import type { OnnxModel } from '../runtime/compile/onnx';
+import { type OnnxModel, type Signature, signatureOf } from '../runtime/compile/onnx';
 import { onnxRuntime, refused, sessionOptions } from '../runtime/compile/session';
 import {
   combineCall,
@@ -25,7 +25,7 @@ import type { PlainBatch } from './shards';
 /** A loaded loss: which weights have a gradient follows from the graph. */
 export interface LoadedLoss {
   id: number;
-  model: OnnxModel;
+  signature: Signature;
 }
 
 /**
@@ -108,7 +108,7 @@ export class StepTeam {
     } catch (error) {
       throw refused(model, error);
     }
-    return { id: job.id, model };
+    return { id: job.id, signature: signatureOf(model) };
   }
 
   /**
@@ -116,11 +116,11 @@ export class StepTeam {
    * @param meanwhile the caller's other work, done while helpers run.
    */
   evaluate(
-    { id, model }: LoadedLoss,
+    { id, signature }: LoadedLoss,
     parts: readonly PlainBatch[],
     meanwhile?: () => void,
   ): { loss: number; gradientNorm: number } {
-    const jobs = parts.map((batch) => ({ id, batch: arraysOf(model, batch) }));
+    const jobs = parts.map((batch) => ({ id, batch: arraysOf(signature, batch) }));
     const helpers = parts.length > 1 ? this.helpers : [];
     const own = jobs.slice(0, parts.length - helpers.length);
     for (const [i, helper] of helpers.entries()) helper.post({ kind: 'run', ...jobs[own.length + i] });
@@ -188,7 +188,7 @@ export class StepTeam {
 const STRETCH = 16;
 
 /** The arrays that a graph takes, under its own names. */
-function arraysOf({ inputs }: OnnxModel, batch: PlainBatch): BatchArrays {
+function arraysOf({ inputs }: Signature, batch: PlainBatch): BatchArrays {
   return inputs
     .filter(({ name }) => name.startsWith('batch.'))
     .map(({ name, dtype, shape }) => ({ name, dtype, shape, data: batch[name.slice('batch.'.length)].data }));

@@ -54,11 +54,6 @@ export interface Compiled<I extends TensorRecord, O extends TensorRecord | tf.Te
   readonly traces: number;
 }
 
-interface Entry {
-  model: OnnxModel;
-  session: Session;
-}
-
 /** Whether functions are compiled: `CER_COMPILE=off` runs everything eagerly. */
 export function compileEnabled(): boolean {
   return !['off', '0', 'false'].includes(process.env.CER_COMPILE ?? 'on');
@@ -79,7 +74,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
 ): Compiled<I, O> {
   const { threads = defaultThreads(), maxTraces = 16 } = options;
   const name = options.name ?? (fn.name || 'anonymous function');
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, Session>();
   let frozen: Parameters = options.freeze ?? new Map();
   let single = false;
 
@@ -94,7 +89,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     const renamed = outputs.map(({ name: key, value }) => ({ name: key in specs ? `${NEXT}${key}` : key, value }));
     return encodeOnnx(graph, renamed, name);
   };
-  const entryFor = (specs: Record<string, TensorSpec>, parts: number): Entry => {
+  const entryFor = (specs: Record<string, TensorSpec>, parts: number): Session => {
     const shapes = Object.entries(specs)
       .map(([input, { shape, dtype }]) => `${input}:${dtype}[${shape}]`)
       .join(' ');
@@ -102,8 +97,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     const known = entries.get(key);
     if (known) return known;
     if (entries.size >= maxTraces) throw tooManyTraces(name, key, maxTraces);
-    const model = build(specs);
-    const entry = { model, session: new Session(model, threads, parts) };
+    const entry = new Session(build(specs), threads, parts);
     entries.set(key, entry);
     return entry;
   };
@@ -112,13 +106,19 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     const specs = Object.fromEntries(
       Object.entries(inputs[0]).map(([key, { data, shape }]) => [key, { shape, dtype: dtypeOfData(data) }]),
     );
-    const { model, session } = entryFor(specs, inputs.length);
+    const session = entryFor(specs, inputs.length);
+    const { signature } = session;
     const given = inputs.map((record) =>
-      model.inputs.map(({ name: input, dtype, shape }) => ({ name: input, dtype, shape, data: record[input].data })),
+      signature.inputs.map(({ name: input, dtype, shape }) => ({
+        name: input,
+        dtype,
+        shape,
+        data: record[input].data,
+      })),
     );
     return session.run(given).map((results) =>
       Object.fromEntries(
-        model.outputs.map(({ name: output, shape }) => {
+        signature.outputs.map(({ name: output, shape }) => {
           const key = output.startsWith(NEXT) ? output.slice(NEXT.length) : output;
           return [key, { data: results[output] as Float32Array, shape }];
         }),
@@ -133,7 +133,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
     return (single ? results[SINGLE] : results) as O;
   };
   const dispose = () => {
-    for (const { session } of entries.values()) session.dispose();
+    for (const session of entries.values()) session.dispose();
     entries.clear();
   };
 

@@ -122,9 +122,9 @@ export class Graph {
   }
 }
 
-/** A typed array of the kind that stores `dtype`. */
+/** A typed array of the kind that stores `dtype`: `values` itself where it is one. */
 export function arrayOf(values: ArrayLike<number>, dtype: DType): ConstantData {
-  if (dtype === 'float32') return Float32Array.from(values);
+  if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values);
   if (dtype === 'int32') return Int32Array.from(values);
   if (dtype === 'bool') return Uint8Array.from(values, (x) => (x ? 1 : 0));
   return BigInt64Array.from(Array.from(values, (x) => BigInt(Math.trunc(x))));

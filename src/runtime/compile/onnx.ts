@@ -6,13 +6,21 @@ const OPSET = 18;
 const IR_VERSION = 9;
 const ELEMENT: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
 
-/** Inputs and outputs of an encoded model, in order. */
-export interface OnnxModel {
-  bytes: Uint8Array;
+/** Inputs and outputs of a model, in order, and the number of its nodes. */
+export interface Signature {
   inputs: { name: string; shape: readonly number[]; dtype: DType }[];
   outputs: { name: string; shape: readonly number[]; dtype: DType }[];
   nodes: number;
 }
+
+/** An encoded model. */
+export interface OnnxModel extends Signature {
+  /** Not needed once it is loaded, and as large as its weights. */
+  bytes: Uint8Array;
+}
+
+/** A model without its bytes. */
+export const signatureOf = ({ inputs, outputs, nodes }: OnnxModel): Signature => ({ inputs, outputs, nodes });
 
 /**
  * Encodes the part of a graph that `outputs` depend on as an ONNX file. Inputs that no output depends on are dropped.

@@ -15,11 +15,12 @@ export class ProtobufWriter {
 
   /** Writes text, bytes or a nested message (wire type 2). */
   bytes(field: number, value: string | Uint8Array | ProtobufWriter): this {
-    const content =
-      typeof value === 'string' ? Buffer.from(value) : value instanceof ProtobufWriter ? value.finish() : value;
-    return this.append(varint((BigInt(field) << 3n) | 2n))
-      .append(varint(BigInt(content.byteLength)))
-      .append(content);
+    const parts: readonly Uint8Array[] =
+      typeof value === 'string' ? [Buffer.from(value)] : value instanceof ProtobufWriter ? value.parts : [value];
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    this.append(varint((BigInt(field) << 3n) | 2n)).append(varint(BigInt(length)));
+    for (const part of parts) this.append(part); // not copied before the whole message is
+    return this;
   }
 
   /** The message so far. */

@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { MissingDependencyError } from '../errors';
 import { CompileError } from './errors';
 import { type BatchArrays, HelperThread } from './helper-thread';
-import type { OnnxModel } from './onnx';
+import { type OnnxModel, type Signature, signatureOf } from './onnx';
 
 type Feeds = Record<string, OrtTensor>;
 /** Outputs by name: null to have a tensor made. */
@@ -58,7 +58,7 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
 }
 
 /** ONNX Runtime does not take a graph. */
-export function refused({ nodes }: OnnxModel, error: unknown): CompileError {
+export function refused({ nodes }: Signature, error: unknown): CompileError {
   return new CompileError('Loading a compiled graph', {
     given: (error as Error).message,
     expected: `a graph of ${nodes} nodes that ONNX Runtime accepts`,
@@ -79,17 +79,15 @@ export class Session {
   private readonly id = count++;
   private readonly helpers: HelperThread[];
   private native: NativeSession | undefined;
+  readonly signature: Signature;
 
   /**
    * @param threads threads within an operator, where there is one part.
    * @param parts how many lists of arguments a run takes.
    * @throws CompileError when ONNX Runtime refuses the graph.
    */
-  constructor(
-    private readonly model: OnnxModel,
-    threads: number,
-    parts = 1,
-  ) {
+  constructor(model: OnnxModel, threads: number, parts = 1) {
+    this.signature = signatureOf(model);
     while (helpers.length < parts - 1) helpers.push(new HelperThread());
     this.helpers = helpers.slice(0, parts - 1);
     const { native } = onnxRuntime();
@@ -109,10 +107,10 @@ export class Session {
 
   /** The results for each list of arguments, given in the order of the model's inputs. */
   run([own, ...others]: readonly BatchArrays[]): Results[] {
-    const { native, model, id } = this;
+    const { native, signature, id } = this;
     if (!native) throw new Error('this session has been disposed of');
     const { Tensor } = onnxRuntime().ort;
-    const results = model.outputs.map(({ name }) => name);
+    const results = signature.outputs.map(({ name }) => name);
     for (const [i, given] of others.entries()) {
       this.helpers[i].post({ kind: 'call', id, arguments: given, results });
     }
