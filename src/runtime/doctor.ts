@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { useBackend } from './backend';
+import { defaultThreads } from './threads';
 
 /** One thing the project uses: `fallback` means that it works without, less well; `missing` means that something fails. */
 export interface Finding {
@@ -139,7 +140,7 @@ function machine(): Finding[] {
     {
       what: 'threads',
       status: 'good',
-      found: `${os.availableParallelism()} of ${cpus[0]?.model.trim() ?? 'unknown processor'}`,
+      found: `${os.availableParallelism()} of ${cpus[0]?.model.trim() ?? 'unknown processor'}; a computation uses ${defaultThreads()} (CER_THREADS)`,
     },
     {
       what: 'memory',

@@ -29,7 +29,7 @@ export interface SinkhornOptions {
   engine?: 'auto' | 'float32' | 'float64';
   /** Of the kernels: `auto` (default) scales and falls back to the log domain by itself; the others force one. */
   method?: 'auto' | 'scaling' | 'log';
-  /** Threads for n >= 2048 (default `defaultThreads()` there); 1 keeps everything on the calling thread. */
+  /** Threads for n >= 2048 (default 2 there, or CER_THREADS=1); 1 keeps everything on the calling thread. */
   threads?: number;
 }
 
@@ -63,7 +63,8 @@ const ENGINES = ['auto', 'float32', 'float64'];
  */
 export function resolveSettings(options: SinkhornOptions, problem: PreparedProblem): Settings {
   const { tolerance = 1e-6, maxIterations = 2000, unbalanced, start = {}, method = 'auto', engine = 'auto' } = options;
-  const threads = options.threads ?? (Math.max(problem.n, problem.m) >= 2048 ? defaultThreads() : 1);
+  // Two threads already read the kernel nearly as fast as memory gives it.
+  const threads = options.threads ?? (Math.max(problem.n, problem.m) >= 2048 ? Math.min(2, defaultThreads()) : 1);
   check('tolerance', tolerance, tolerance >= 0 && tolerance < Infinity, 'a finite number >= 0');
   check('maxIterations', maxIterations, Number.isInteger(maxIterations) && maxIterations >= 1, 'an integer >= 1');
   check('threads', threads, Number.isInteger(threads) && threads >= 1 && threads <= 64, 'an integer in 1 .. 64');
