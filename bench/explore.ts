@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { buildPage } from '../src/explore/page';
 import { servePage } from '../src/explore/serve';
 import { chromiumPath } from '../src/plots/render';
+import type { BenchmarkOptions } from './main';
 import { median } from './shared-python';
 
 /** What a headless Chromium without a graphics card does with the page; targets of the project beside it. */
@@ -17,7 +18,7 @@ export interface ExploreRow {
 const SECONDS = 6;
 const VISITS = 5;
 
-export async function run(log: (line: string) => void): Promise<ExploreRow[]> {
+export async function run({ log }: BenchmarkOptions): Promise<ExploreRow[]> {
   const executablePath = chromiumPath();
   if (!executablePath) {
     log('explore: no Chromium (CER_CHROMIUM names one), nothing measured');

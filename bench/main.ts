@@ -1,16 +1,37 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 /** A benchmark: `bench/NAME.ts` exports `run`, which measures and returns rows; `print` shows them to a reader. */
 export interface Benchmark {
-  /** @param only part of the names of the cases to run, where a benchmark has cases. */
-  run(log: (line: string) => void, only?: string): Promise<object[]>;
+  run(options: BenchmarkOptions): Promise<object[]>;
   print(rows: object[]): void;
 }
 
-/** `npm run bench -- NAME [--json] [--only TEXT]`: prints a table, or with `--json` an array of rows and nothing else on stdout. */
+export interface BenchmarkOptions {
+  /** Part of the names of the cases to run, where a benchmark has cases. */
+  only?: string;
+  /** Where the PyTorch peer computes, where a benchmark can choose. */
+  device: 'cpu' | 'cuda';
+  log(line: string): void;
+}
+
+/**
+ * `npm run bench -- NAME [--json] [--only TEXT] [--device cuda] [--save FILE]`: prints a table, or with `--json` an array of rows and
+ * nothing else on stdout; saved with what the machine is.
+ */
 async function main(): Promise<void> {
-  const [name, ...flags] = process.argv.slice(2);
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean' },
+      only: { type: 'string' },
+      save: { type: 'string' },
+      device: { type: 'string', default: 'cpu' },
+    },
+  });
+  const [name] = positionals;
   const file = join(__dirname, `${name}.ts`);
   const known = readdirSync(__dirname).filter(
     (entry) => entry.endsWith('.ts') && entry !== 'main.ts' && !entry.startsWith('shared'),
@@ -22,10 +43,20 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const { device } = values;
+  if (device !== 'cpu' && device !== 'cuda') {
+    console.error(`bench: got --device ${device}; expected cpu or cuda`);
+    process.exitCode = 2;
+    return;
+  }
   const benchmark = (await import(file)) as Benchmark;
-  const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : undefined;
-  const rows = await benchmark.run((line) => console.error(line), only);
-  if (flags.includes('--json')) console.log(JSON.stringify(rows, null, 2));
+  const rows = await benchmark.run({ only: values.only, device, log: (line) => console.error(line) });
+  if (values.save) {
+    const machine = { processor: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism() };
+    const saved = { benchmark: name, device, machine, rows };
+    writeFileSync(values.save, `${JSON.stringify(saved, null, 2)}\n`);
+  }
+  if (values.json) console.log(JSON.stringify(rows, null, 2));
   else benchmark.print(rows);
 }
 

@@ -11,6 +11,7 @@ import { decode, initVae, type VaeConfig } from '../src/models/vae';
 import { useBackend } from '../src/runtime/backend';
 import { compile } from '../src/runtime/compile';
 import { foldIn, key, normal } from '../src/runtime/random';
+import type { BenchmarkOptions } from './main';
 import { type Comparison, type ComparisonRow, compare, printComparison, threadSettings } from './shared-compare';
 
 const seed = key(0);
@@ -38,11 +39,10 @@ const trained = (parameters: Parameters): Parameters => {
   return stirred;
 };
 
-export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
+export async function run(options: BenchmarkOptions): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
-  log(`compiled sampling (eager parts on ${name}: ${reason})`);
-  const selected = cases().filter((item) => item.case.includes(only));
-  return compare('sampling', selected, log);
+  options.log(`compiled sampling (eager parts on ${name}: ${reason})`);
+  return compare('sampling', cases(), options);
 }
 
 export function cases(): Comparison[] {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { BenchmarkOptions } from './main';
 import { findPython, median, Peer } from './shared-python';
 
 /** One case: ours against the best setting of PyTorch, medians of runs that alternate. */
@@ -14,13 +15,15 @@ export interface ComparisonRow {
   torch?: string;
   /** ms / torchMs; the target is an upper bound of it. */
   ratioToTorch?: number;
+  /** Smallest and largest ratio of a round. */
+  ratioRange?: [number, number];
   target: number;
   met?: boolean;
   /** First call: tracing, loading and one run. */
   firstMs: number;
   /** By how much making everything and running it raises the peak of resident memory of a fresh process, in MB. */
   memoryMb: number;
-  /** The same of the fastest PyTorch setting without a compiler. */
+  /** The same of the fastest PyTorch setting without a compiler, on a processor. */
   torchMemoryMb?: number;
   /** Whether it is at most PyTorch's. */
   memoryMet?: boolean;
@@ -66,17 +69,17 @@ const MEMORY_RUNS = 5;
 export async function compare(
   benchmark: string,
   cases: readonly Comparison[],
-  log: (line: string) => void,
+  { only = '', device, log }: BenchmarkOptions,
 ): Promise<ComparisonRow[]> {
   const script = join(__dirname, 'peers', `${benchmark}.py`);
   const { python, missing } = findPython(['torch']);
   if (!python) log(`PyTorch left out: ${missing}`);
   const rows: ComparisonRow[] = [];
-  for (const item of cases) {
+  for (const item of cases.filter(({ case: name }) => name.includes(only))) {
     const peer = python ? new Peer(python, script, {}) : undefined;
-    const { row, torch } = await measure(item, peer);
+    const { row, torch } = await measure(item, peer, device);
     peer?.close();
-    const fresh = python && torch ? new Peer(python, script, {}) : undefined;
+    const fresh = python && torch && device === 'cpu' ? new Peer(python, script, {}) : undefined;
     rows.push({ ...row, ...(await memory(benchmark, item, row.threads, fresh, torch)) });
     fresh?.close();
     log(describe(rows[rows.length - 1]));
@@ -87,7 +90,11 @@ export async function compare(
 type Times = Omit<ComparisonRow, 'memoryMb'>;
 
 /** The row without memory, and the fastest PyTorch setting without a compiler. */
-async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row: Times; torch?: string }> {
+async function measure(
+  item: Comparison,
+  peer: Peer | undefined,
+  device: 'cpu' | 'cuda',
+): Promise<{ row: Times; torch?: string }> {
   const begin = performance.now();
   const settings = item.threads ?? threadSettings();
   const [most, ...others] = settings;
@@ -99,22 +106,31 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row:
   const prepared = ours;
   for (const { run } of ours) await run();
   const compiled = process.env.CER_BENCH_COMPILE !== 'off';
-  const spec = { compile: compiled, threads: settings, ...item.spec };
+  // A GPU does not care for threads.
+  const spec = { device, compile: compiled, threads: device === 'cpu' ? settings : [2], ...item.spec };
   const variants = peer ? await peer.ask<string[]>({ open: spec }) : [];
   const everyone = variants.map((name) => ({ name, times: [] as number[] }));
   let theirs = everyone;
+  const rounds: { ours: Map<number, number>; theirs: Map<string, number> }[] = [];
   const start = performance.now();
   for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * CASE_SECONDS); round++) {
-    for (const { run, times } of ours) {
+    const medians = { ours: new Map<number, number>(), theirs: new Map<string, number>() };
+    for (const { threads, run, times } of ours) {
+      const own: number[] = [];
       for (let i = 0; i < item.count; i++) {
         const now = performance.now();
         await run();
-        times.push(performance.now() - now);
+        own.push(performance.now() - now);
       }
+      times.push(...own);
+      medians.ours.set(threads, median(own));
     }
     for (const { name, times } of theirs) {
-      times.push(...((await peer?.ask<number[]>({ run: name, count: item.count })) ?? []));
+      const own = (await peer?.ask<number[]>({ run: name, count: item.count })) ?? [];
+      times.push(...own);
+      medians.theirs.set(name, median(own));
     }
+    rounds.push(medians);
     if (round === 0) [ours, theirs] = [hopeful(ours), hopeful(theirs)];
   }
   for (const { dispose } of prepared) dispose();
@@ -135,9 +151,11 @@ async function measure(item: Comparison, peer: Peer | undefined): Promise<{ row:
   const best = fastest(theirs);
   const torchMs = median(best.times);
   const ratioToTorch = row.ms / torchMs;
+  const ratios = rounds.map((round) => round.ours.get(own.threads)! / round.theirs.get(best.name)!);
+  const ratioRange: [number, number] = [Math.min(...ratios), Math.max(...ratios)];
   const plain = everyone.filter(({ name }) => !name.includes('torch.compile'));
   return {
-    row: { ...row, torchMs, torch: best.name, ratioToTorch, met: ratioToTorch <= item.target },
+    row: { ...row, torchMs, torch: best.name, ratioToTorch, ratioRange, met: ratioToTorch <= item.target },
     torch: fastest(plain).name,
   };
 }
@@ -173,11 +191,13 @@ function hopeful<T extends { times: number[] }>(settings: T[]): T[] {
 }
 
 function describe(row: ComparisonRow): string {
-  const { case: name, ms, threads, torchMs, torch, ratioToTorch, target, firstMs, memoryMb, torchMemoryMb } = row;
+  const { case: name, ms, threads, torchMs, torch, ratioToTorch, ratioRange, target, firstMs } = row;
+  const { memoryMb, torchMemoryMb } = row;
+  const range = ratioRange?.map((ratio) => ratio.toFixed(2)).join(' to ');
   const against =
     ratioToTorch === undefined
       ? ''
-      : `  torch ${torchMs?.toFixed(2)} ms (${torch})  ratio ${ratioToTorch.toFixed(2)} (target ${target})`;
+      : `  torch ${torchMs?.toFixed(2)} ms (${torch})  ratio ${ratioToTorch.toFixed(2)}, ${range} (target ${target})`;
   return `${name.padEnd(44)} ${ms.toFixed(2).padStart(9)} ms (${threads} threads)${against}  first ${firstMs.toFixed(0)} ms  memory ${memoryMb.toFixed(0)} MB${torchMemoryMb ? ` (torch ${torchMemoryMb.toFixed(0)})` : ''}`;
 }
 

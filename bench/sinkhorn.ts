@@ -7,6 +7,7 @@ import { type SinkhornOptions, sinkhorn, sinkhornBatch } from '../src/transport'
 import { costStatistic } from '../src/transport/epsilon';
 import { type Kernels, kernelModules } from '../src/transport/kernel-modules';
 import { prepareProblem } from '../src/transport/problem';
+import type { BenchmarkOptions } from './main';
 import { findPython, median, Peer } from './shared-python';
 
 /** One engine at one size. Ratios (ours / theirs, medians over rounds that alternate the engines) are in our rows only. */
@@ -54,7 +55,7 @@ const SLOW_ITERATIONS = 2;
 const DIMENSIONS = [16, 256];
 const TOLERANCE = 1e-6;
 
-export async function run(log: (line: string) => void): Promise<SinkhornRow[]> {
+export async function run({ log }: BenchmarkOptions): Promise<SinkhornRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-sinkhorn-'));
   const { python, missing } = findPython(['numpy', 'torch', 'ot']);
   if (!python) log(`peers left out: ${missing}`);

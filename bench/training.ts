@@ -11,6 +11,7 @@ import { foldIn, key, normal, randint } from '../src/runtime/random';
 import { compiledStep } from '../src/training/compiled-step';
 import { type Shards, sampleShards, tokenShards } from '../src/training/shards';
 import type { Batch, Loss } from '../src/training/step';
+import type { BenchmarkOptions } from './main';
 import { type Comparison, type ComparisonRow, compare, printComparison } from './shared-compare';
 
 const seed = key(0);
@@ -25,11 +26,10 @@ const gaussian = (name: string, shape: number[]) =>
     shape,
   );
 
-export async function run(log: (line: string) => void, only = ''): Promise<ComparisonRow[]> {
+export async function run(options: BenchmarkOptions): Promise<ComparisonRow[]> {
   const { reason, name } = await useBackend();
-  log(`compiled steps (eager parts on ${name}: ${reason})`);
-  const selected = cases().filter((item) => item.case.includes(only));
-  return compare('training', selected, log);
+  options.log(`compiled steps (eager parts on ${name}: ${reason})`);
+  return compare('training', cases(), options);
 }
 
 export const print = printComparison;

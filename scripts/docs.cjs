@@ -1,4 +1,4 @@
-// `npm run docs`: writes the generated pages docs/cli.md, docs/paper-to-code.md and docs/results.md and the results in the README, then the API pages of TypeDoc into
+// `npm run docs`: writes the generated pages docs/cli.md, docs/paper-to-code.md, docs/results.md and docs/speed.md and the results in the README, then the API pages of TypeDoc into
 // docs/api (not committed). `-- --pages` writes the pages alone, `-- --check` says whether they are current.
 require('tsx');
 const { spawnSync } = require('node:child_process');
@@ -8,6 +8,7 @@ const path = require('node:path');
 const root = path.join(__dirname, '..');
 const { cliReference } = require(path.join(root, 'src', 'cli', 'reference.ts'));
 const { paperPage } = require(path.join(root, 'src', 'paper', 'page.ts'));
+const { speedPage } = require(path.join(root, 'bench', 'shared-speed-page.ts'));
 const { readmeResults, resultsPage } = require(path.join(root, 'src', 'study', 'results-page.ts'));
 
 /** The README with the results between its two marks. */
@@ -24,6 +25,7 @@ for (const [name, text] of [
   ['docs/cli.md', cliReference()],
   ['docs/paper-to-code.md', paperPage()],
   ['docs/results.md', resultsPage()],
+  ['docs/speed.md', speedPage()],
   ['README.md', readme()],
 ]) {
   const file = path.join(root, name);

@@ -7,6 +7,7 @@ import time
 
 import torch
 
+from device import use
 from networks import MAR, VAE, AdaLNMLP
 from resident import peak_of
 
@@ -147,6 +148,7 @@ with torch.inference_mode():
             print(json.dumps(peak_of(lambda: measured(question))), flush=True)
             continue
         if "open" in question:
+            wait = use(question["open"]["device"])
             torch.manual_seed(0)
             current = variants(question["open"])
             print(json.dumps(list(current)), flush=True)
@@ -154,8 +156,10 @@ with torch.inference_mode():
         run, threads = current[question["run"]]
         torch.set_num_threads(threads)
         times = []
+        wait()
         for _ in range(question["count"]):
             begin = time.perf_counter()
             run()
+            wait()
             times.append(1000 * (time.perf_counter() - begin))
         print(json.dumps(times), flush=True)

@@ -6,6 +6,7 @@ import time
 
 import torch
 
+from device import use
 from networks import MAR, VAE, AdaLNMLP, ViT
 from resident import peak_of
 
@@ -95,6 +96,7 @@ for line in sys.stdin:
         print(json.dumps(peak_of(lambda: measured(question))), flush=True)
         continue
     if "open" in question:
+        wait = use(question["open"]["device"])
         torch.manual_seed(0)
         current = variants(question["open"])
         print(json.dumps(list(current)), flush=True)
@@ -105,5 +107,6 @@ for line in sys.stdin:
     for _ in range(question["count"]):
         begin = time.perf_counter()
         step()
+        wait()
         times.append(1000 * (time.perf_counter() - begin))
     print(json.dumps(times), flush=True)

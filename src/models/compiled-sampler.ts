@@ -38,7 +38,7 @@ export interface CompiledProcess {
 }
 
 /** So many rows times steps a thread have their modulations computed together: as large a product as runs at full speed. */
-const ROWS_AT_ONCE = 256;
+const ROWS_AT_ONCE = 400;
 
 /**
  * A whole reverse process as one graph: a loop over groups of steps, whose modulations are computed together because they do not
