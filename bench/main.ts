@@ -2,6 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { describeTorch } from './shared-python';
 
 /** A benchmark: `bench/NAME.ts` exports `run`, which measures and returns rows; `print` shows them to a reader. */
 export interface Benchmark {
@@ -10,23 +11,26 @@ export interface Benchmark {
 }
 
 export interface BenchmarkOptions {
-  /** Part of the names of the cases to run, where a benchmark has cases. */
-  only?: string;
+  /** Parts of the names of the cases to run, where a benchmark has cases; default all. */
+  only: readonly string[];
+  /** Three rounds only, and no memory. */
+  quick: boolean;
   /** Where the PyTorch peer computes, where a benchmark can choose. */
   device: 'cpu' | 'cuda';
   log(line: string): void;
 }
 
 /**
- * `npm run bench -- NAME [--json] [--only TEXT] [--device cuda] [--save FILE]`: prints a table, or with `--json` an array of rows and
- * nothing else on stdout; saved with what the machine is.
+ * `npm run bench -- NAME [--json] [--only TEXT]... [--quick] [--device cuda] [--save FILE]`: prints a table, or with `--json` an array of
+ * rows and nothing else on stdout; saved with what the machine is.
  */
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       json: { type: 'boolean' },
-      only: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+      quick: { type: 'boolean', default: false },
       save: { type: 'string' },
       device: { type: 'string', default: 'cpu' },
     },
@@ -50,9 +54,11 @@ async function main(): Promise<void> {
     return;
   }
   const benchmark = (await import(file)) as Benchmark;
-  const rows = await benchmark.run({ only: values.only, device, log: (line) => console.error(line) });
+  const { only, quick } = values;
+  const rows = await benchmark.run({ only, quick, device, log: (line) => console.error(line) });
   if (values.save) {
-    const machine = { processor: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism() };
+    const processor = cpus()[0]?.model.trim() ?? 'unknown';
+    const machine = { processor, cores: availableParallelism(), ...describeTorch(device) };
     const saved = { benchmark: name, device, machine, rows };
     writeFileSync(values.save, `${JSON.stringify(saved, null, 2)}\n`);
   }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { defaultThreads } from '../src/runtime/threads';
 import type { BenchmarkOptions } from './main';
 import { findPython, median, Peer } from './shared-python';
 
@@ -22,7 +23,7 @@ export interface ComparisonRow {
   /** First call: tracing, loading and one run. */
   firstMs: number;
   /** By how much making everything and running it raises the peak of resident memory of a fresh process, in MB. */
-  memoryMb: number;
+  memoryMb?: number;
   /** The same of the fastest PyTorch setting without a compiler, on a processor. */
   torchMemoryMb?: number;
   /** Whether it is at most PyTorch's. */
@@ -69,18 +70,18 @@ const MEMORY_RUNS = 5;
 export async function compare(
   benchmark: string,
   cases: readonly Comparison[],
-  { only = '', device, log }: BenchmarkOptions,
+  { only, quick, device, log }: BenchmarkOptions,
 ): Promise<ComparisonRow[]> {
   const script = join(__dirname, 'peers', `${benchmark}.py`);
   const { python, missing } = findPython(['torch']);
   if (!python) log(`PyTorch left out: ${missing}`);
   const rows: ComparisonRow[] = [];
-  for (const item of cases.filter(({ case: name }) => name.includes(only))) {
+  for (const item of cases.filter(({ case: name }) => only.length === 0 || only.some((part) => name.includes(part)))) {
     const peer = python ? new Peer(python, script, {}) : undefined;
-    const { row, torch } = await measure(item, peer, device);
+    const { row, torch } = await measure(item, peer, device, quick ? 0 : CASE_SECONDS);
     peer?.close();
-    const fresh = python && torch && device === 'cpu' ? new Peer(python, script, {}) : undefined;
-    rows.push({ ...row, ...(await memory(benchmark, item, row.threads, fresh, torch)) });
+    const fresh = python && torch && device === 'cpu' && !quick ? new Peer(python, script, {}) : undefined;
+    rows.push({ ...row, ...(quick ? {} : await memory(benchmark, item, row.threads, fresh, torch)) });
     fresh?.close();
     log(describe(rows[rows.length - 1]));
   }
@@ -94,9 +95,11 @@ async function measure(
   item: Comparison,
   peer: Peer | undefined,
   device: 'cpu' | 'cuda',
+  seconds: number,
 ): Promise<{ row: Times; torch?: string }> {
   const begin = performance.now();
-  const settings = item.threads ?? threadSettings();
+  // A GPU does not care for threads, and ours is measured with all of them beside the processor's.
+  const settings = device === 'cuda' ? [defaultThreads()] : (item.threads ?? threadSettings());
   const [most, ...others] = settings;
   const first = await item.prepare(most);
   await first.run();
@@ -106,14 +109,13 @@ async function measure(
   const prepared = ours;
   for (const { run } of ours) await run();
   const compiled = process.env.CER_BENCH_COMPILE !== 'off';
-  // A GPU does not care for threads.
   const spec = { device, compile: compiled, threads: device === 'cpu' ? settings : [2], ...item.spec };
   const variants = peer ? await peer.ask<string[]>({ open: spec }) : [];
   const everyone = variants.map((name) => ({ name, times: [] as number[] }));
   let theirs = everyone;
   const rounds: { ours: Map<number, number>; theirs: Map<string, number> }[] = [];
   const start = performance.now();
-  for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * CASE_SECONDS); round++) {
+  for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - start < 1000 * seconds); round++) {
     const medians = { ours: new Map<number, number>(), theirs: new Map<string, number>() };
     for (const { threads, run, times } of ours) {
       const own: number[] = [];
@@ -167,7 +169,7 @@ async function memory(
   threads: number,
   peer: Peer | undefined,
   torch: string | undefined,
-): Promise<Pick<ComparisonRow, 'memoryMb' | 'torchMemoryMb' | 'memoryMet'>> {
+): Promise<Partial<Pick<ComparisonRow, 'memoryMb' | 'torchMemoryMb' | 'memoryMet'>>> {
   const script = join(__dirname, 'shared-case-memory.ts');
   const given = ['--expose-gc', '--import', 'tsx', script, benchmark, name, String(threads), String(MEMORY_RUNS)];
   const memoryMb = Number(execFileSync(process.execPath, given).toString()) / 1e6;
@@ -198,7 +200,12 @@ function describe(row: ComparisonRow): string {
     ratioToTorch === undefined
       ? ''
       : `  torch ${torchMs?.toFixed(2)} ms (${torch})  ratio ${ratioToTorch.toFixed(2)}, ${range} (target ${target})`;
-  return `${name.padEnd(44)} ${ms.toFixed(2).padStart(9)} ms (${threads} threads)${against}  first ${firstMs.toFixed(0)} ms  memory ${memoryMb.toFixed(0)} MB${torchMemoryMb ? ` (torch ${torchMemoryMb.toFixed(0)})` : ''}`;
+  const memory =
+    memoryMb === undefined
+      ? ''
+      : `  memory ${memoryMb.toFixed(0)} MB${torchMemoryMb ? ` (torch ${torchMemoryMb.toFixed(0)})` : ''}`;
+  const time = `${name.padEnd(44)} ${ms.toFixed(2).padStart(9)} ms (${threads} threads)`;
+  return `${time}${against}  first ${firstMs.toFixed(0)} ms${memory}`;
 }
 
 export function printComparison(rows: readonly ComparisonRow[]): void {

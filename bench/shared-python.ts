@@ -14,6 +14,18 @@ export function findPython(modules: string[]): { python?: string; missing: strin
   return { missing: `no Python with ${modules.join(' and ')} (set CER_PYTHON, or install them in .venv)` };
 }
 
+/** The version of PyTorch and the name of the GPU that it uses, where there are any. */
+export function describeTorch(device: 'cpu' | 'cuda'): { torch?: string; gpu?: string } {
+  const { python } = findPython(['torch']);
+  if (!python) return {};
+  const ask = (what: string) =>
+    spawnSync(python, ['-c', `import torch; print(${what})`])
+      .stdout.toString()
+      .trim();
+  const torch = ask('torch.__version__');
+  return device === 'cuda' ? { torch, gpu: ask('torch.cuda.get_device_name()') } : { torch };
+}
+
 /** A peer process that answers one JSON line for each JSON line it is sent; it stays warm between questions. */
 export class Peer {
   private readonly process: ChildProcessWithoutNullStreams;

@@ -7,7 +7,7 @@ import type { ComparisonRow } from './shared-compare';
 interface Saved {
   benchmark: 'training' | 'sampling';
   device: 'cpu' | 'cuda';
-  machine: { processor: string; cores: number; gpu?: string };
+  machine: { processor: string; cores: number; torch?: string; gpu?: string };
   rows: ComparisonRow[];
 }
 
@@ -42,13 +42,22 @@ PyTorch's library on processors with AVX-512, and elementwise operations, which 
     const against = device === 'cuda' ? `PyTorch on a GPU (${machine.gpu})` : 'PyTorch on the same processor';
     parts.push(
       `## ${benchmark === 'training' ? 'A training step' : 'Sampling'}: ${machine.cores} cores, ${against}`,
-      `${machine.processor}. ${count(rows)}`,
+      `${machine.processor}, PyTorch ${machine.torch}${without(benchmark, device, rows)}. ${count(rows)}`,
       markdownTable(
         [...rows].sort((a, b) => Number(met(a, device)) - Number(met(b, device))).map((row) => cells(row, device)),
       ),
     );
   }
   return `${parts.join('\n\n')}\n`;
+}
+
+/** Names the setting that may be left out. */
+function without(benchmark: Saved['benchmark'], device: Saved['device'], rows: readonly ComparisonRow[]): string {
+  if (benchmark === 'sampling' || device === 'cuda') return '';
+  const left = rows.filter(
+    ({ case: name, tried }) => !name.startsWith('(f)') && !/torch\.compile/.test(Object.keys(tried).join()),
+  );
+  return left.length > 0 ? ` (without \`torch.compile\`: ${left.map(({ case: name }) => name).join('; ')})` : '';
 }
 
 const met = ({ ratioToTorch = Infinity, target }: ComparisonRow, device: Saved['device']) =>
@@ -68,9 +77,10 @@ function cells(row: ComparisonRow, device: Saved['device']): Record<string, stri
     'ours, ms': `${significant(row.ms)} (${threads(row.threads)})`,
     'PyTorch, ms': `${significant(row.torchMs!)} (${row.torch})`,
     ratio: `${row.ratioToTorch!.toFixed(2)}${range}`,
-    ...(device === 'cpu'
-      ? { target: `${row.target}`, 'MB, ours / PyTorch': `${memoryMb.toFixed(0)} / ${torchMemoryMb?.toFixed(0)}` }
-      : {}),
+    ...(device === 'cpu' ? { target: `${row.target}` } : {}),
+    ...(memoryMb === undefined
+      ? {}
+      : { 'MB, ours / PyTorch': `${memoryMb.toFixed(0)} / ${torchMemoryMb?.toFixed(0)}` }),
   };
 }
 
