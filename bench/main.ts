@@ -18,6 +18,8 @@ export interface BenchmarkOptions {
   /** Where the PyTorch peer computes, where a benchmark can choose. */
   device: 'cpu' | 'cuda';
   log(line: string): void;
+  /** Called with the rows so far, where there are several. */
+  onRows?(rows: object[]): void;
 }
 
 /**
@@ -54,14 +56,14 @@ async function main(): Promise<void> {
     return;
   }
   const benchmark = (await import(file)) as Benchmark;
-  const { only, quick } = values;
-  const rows = await benchmark.run({ only, quick, device, log: (line) => console.error(line) });
-  if (values.save) {
-    const processor = cpus()[0]?.model.trim() ?? 'unknown';
-    const machine = { processor, cores: availableParallelism(), ...describeTorch(device) };
-    const saved = { benchmark: name, device, machine, rows };
-    writeFileSync(values.save, `${JSON.stringify(saved, null, 2)}\n`);
-  }
+  const { only, quick, save } = values;
+  const processor = cpus()[0]?.model.trim() ?? 'unknown';
+  const machine = { processor, cores: availableParallelism(), ...(save ? describeTorch(device) : {}) };
+  const onRows = (rows: object[]) => {
+    if (save) writeFileSync(save, `${JSON.stringify({ benchmark: name, device, machine, rows }, null, 2)}\n`);
+  };
+  const rows = await benchmark.run({ only, quick, device, onRows, log: (line) => console.error(line) });
+  onRows(rows);
   if (values.json) console.log(JSON.stringify(rows, null, 2));
   else benchmark.print(rows);
 }

@@ -70,7 +70,7 @@ const MEMORY_RUNS = 5;
 export async function compare(
   benchmark: string,
   cases: readonly Comparison[],
-  { only, quick, device, log }: BenchmarkOptions,
+  { only, quick, device, log, onRows }: BenchmarkOptions,
 ): Promise<ComparisonRow[]> {
   const script = join(__dirname, 'peers', `${benchmark}.py`);
   const { python, missing } = findPython(['torch']);
@@ -84,6 +84,7 @@ export async function compare(
     rows.push({ ...row, ...(quick ? {} : await memory(benchmark, item, row.threads, fresh, torch)) });
     fresh?.close();
     log(describe(rows[rows.length - 1]));
+    onRows?.(rows);
   }
   return rows;
 }

@@ -8,6 +8,8 @@ interface Saved {
   benchmark: 'training' | 'sampling';
   device: 'cpu' | 'cuda';
   machine: { processor: string; cores: number; torch?: string; gpu?: string };
+  /** How it was measured, where not as usual. */
+  note?: string;
   rows: ComparisonRow[];
 }
 
@@ -38,11 +40,11 @@ largest of a round. Memory is by how much a fresh process grows at its peak. The
     `What is in the way where PyTorch is ahead: matrix products, which are three quarters of a training step and which ONNX Runtime computes up to a fifth slower than
 PyTorch's library on processors with AVX-512, and elementwise operations, which it does not join as \`torch.compile\` does. Sampling few rows is bound by reading the weights.`,
   ];
-  for (const { benchmark, device, machine, rows } of all) {
+  for (const { benchmark, device, machine, note, rows } of all) {
     const against = device === 'cuda' ? `PyTorch on a GPU (${machine.gpu})` : 'PyTorch on the same processor';
     parts.push(
       `## ${benchmark === 'training' ? 'A training step' : 'Sampling'}: ${machine.cores} cores, ${against}`,
-      `${machine.processor}, PyTorch ${machine.torch}${without(benchmark, device, rows)}. ${count(rows)}`,
+      `${machine.processor}, PyTorch ${machine.torch ?? 'of unknown version'}${without(benchmark, device, rows)}. ${count(rows)}${note ? ` ${note}` : ''}`,
       markdownTable(
         [...rows].sort((a, b) => Number(met(a, device)) - Number(met(b, device))).map((row) => cells(row, device)),
       ),

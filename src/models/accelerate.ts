@@ -87,12 +87,20 @@ export function runParts<I extends TensorRecord, O extends TensorRecord>(
 }
 
 /**
- * How many equal parts a batch is best cut into: as many as there are threads, where they divide it. Large weights stay in one piece:
+ * How many equal parts a batch is best cut into: at most as many as there are threads. Large weights stay in one piece:
  * each part would read all of them at every step, and keep a copy of its own, and their products are large enough to be split themselves.
  */
 export function partsOf(parameters: Parameters, batch: number): number {
   const threads = acceleratorOf(parameters)?.threads ?? 1;
-  return batch % threads === 0 && countWeights(parameters) <= MOST_COPIED ? threads : 1;
+  if (threads === 1 || countWeights(parameters) > MOST_COPIED) return 1;
+  return equalParts(batch, threads);
+}
+
+/** The largest divisor of `count` that is at most `most`. */
+export function equalParts(count: number, most: number): number {
+  let parts = Math.max(1, Math.min(count, most));
+  while (count % parts !== 0) parts--;
+  return parts;
 }
 
 /** Weights of which each thread may have a copy: 32 MB, measured between heads 512 and 768 wide. */

@@ -92,8 +92,16 @@ export function compiledStep(loss: Loss, initial: Parameters, options: CompiledS
     entries.set(`${parts} ${shapes}`, entry);
     return entry;
   };
+  /** As many parts as there are threads, or fewer that are equal. */
+  const cut = (batch: PlainBatch): PlainBatch[] => {
+    for (let count = team.parts; count > 1; count--) {
+      const parts = options.shards?.(batch, count);
+      if (parts) return parts;
+    }
+    return [batch];
+  };
   const evaluate = (batch: PlainBatch, meanwhile?: () => void) => {
-    const parts = (team.parts > 1 && options.shards?.(batch, team.parts)) || [batch];
+    const parts = cut(batch);
     return team.evaluate(entryFor(parts[0], parts.length), parts, meanwhile);
   };
 

@@ -12,6 +12,7 @@ import { onnxRuntime, refused, sessionOptions } from '../runtime/compile/session
 import {
   combineCall,
   type KernelCall,
+  MOST_FLOATS,
   squaresCall,
   type UpdateArrays,
   type UpdateKernel,
@@ -44,6 +45,8 @@ export class StepTeam {
   /** Of the caller's thread; it takes a part where there is no helper for it. */
   private readonly evaluator: Evaluator;
   private readonly helpers: HelperThread[];
+  /** How many of several parts the caller's thread takes: one or none. */
+  private readonly own: number;
   private count = 0;
 
   /**
@@ -58,10 +61,11 @@ export class StepTeam {
     spare = availableParallelism() > parts,
   ) {
     const { size } = layout;
-    this.kernel = updateKernel((4 + parts) * size, parts > 1 && prefer === 'simd' ? 'shared' : prefer);
+    const most = partsThatFit(size, parts);
+    this.kernel = updateKernel((4 + most) * size, most > 1 && prefer === 'simd' ? 'shared' : prefer);
     const { memory, shared } = this.kernel;
     this.memory = memory;
-    const used = shared ? parts : 1;
+    const used = shared ? most : 1;
     this.parts = used;
     this.at = {
       weights: 0,
@@ -72,10 +76,10 @@ export class StepTeam {
     };
     const { ort, native } = onnxRuntime();
     this.evaluator = createEvaluator({ native, Tensor: ort.Tensor, memory, size, slot: 1 });
-    const own = used > 1 && spare ? 0 : 1;
+    this.own = used > 1 && spare ? 0 : 1;
     this.helpers = Array.from(
-      { length: used - own },
-      (_, i) => new HelperThread({ ...shared!, size, slot: i + 1 + own }),
+      { length: used - this.own },
+      (_, i) => new HelperThread({ ...shared!, size, slot: i + 1 + this.own }),
     );
   }
 
@@ -98,7 +102,7 @@ export class StepTeam {
       writes,
       idle: layout.names.filter((key) => !active.has(`gradient.${key}`)).map((key) => place(key, key)),
     };
-    const helpers = parts > 1 ? this.helpers : [];
+    const helpers = this.helpersFor(parts);
     for (const helper of helpers) helper.post({ kind: 'load', ...job });
     try {
       this.joined(helpers, () => {
@@ -121,7 +125,7 @@ export class StepTeam {
     meanwhile?: () => void,
   ): { loss: number; gradientNorm: number } {
     const jobs = parts.map((batch) => ({ id, batch: arraysOf(signature, batch) }));
-    const helpers = parts.length > 1 ? this.helpers : [];
+    const helpers = this.helpersFor(parts.length);
     const own = jobs.slice(0, parts.length - helpers.length);
     for (const [i, helper] of helpers.entries()) helper.post({ kind: 'run', ...jobs[own.length + i] });
     const sum = this.joined(helpers, () => {
@@ -158,10 +162,14 @@ export class StepTeam {
     this.evaluator.dispose();
   }
 
+  /** The helpers that take part where there are so many parts; the caller's thread takes the rest. */
+  private helpersFor(parts: number): HelperThread[] {
+    return parts === 1 ? [] : this.helpers.slice(0, parts - this.own);
+  }
+
   /** Kernel calls on each thread's stretch of the flat arrays; the sum of what the last call of each returns. */
   private together(calls: (from: number, count: number) => KernelCall[]): number {
-    const { parts, helpers } = this;
-    const own = parts - helpers.length;
+    const { parts, helpers, own } = this;
     const edge = (part: number) => STRETCH * Math.floor((this.layout.size * part) / parts / STRETCH);
     const stretch = (part: number) => calls(edge(part), edge(part + 1) - edge(part));
     for (const [i, helper] of helpers.entries()) helper.post({ kind: 'kernel', calls: stretch(own + i) });
@@ -182,6 +190,11 @@ export class StepTeam {
     if (failed !== undefined) throw failed;
     return value;
   }
+}
+
+/** How many of so many threads can have gradients of their own beside `size` weights, moments and averages in one memory. */
+export function partsThatFit(size: number, threads: number): number {
+  return Math.max(1, Math.min(threads, Math.floor(MOST_FLOATS / size) - 4));
 }
 
 /** Stretches start at multiples of this many floats: a cache line. */

@@ -63,6 +63,7 @@ export function updateCall(a: UpdateArrays, at: number, count: number, keep: num
 const PAGE = 65536;
 /** WebAssembly addresses 4 GiB. */
 const MAX_PAGES = 65536;
+export const MOST_FLOATS = (MAX_PAGES * PAGE) / 4;
 const modules = new Map<string, WebAssembly.Module>();
 
 /** A build of the kernels, if `npm run build:kernels` has made it. */

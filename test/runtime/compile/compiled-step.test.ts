@@ -8,6 +8,7 @@ import { key, normal } from '../../../src/runtime/random';
 import { compiledStep } from '../../../src/training/compiled-step';
 import { sampleShards } from '../../../src/training/shards';
 import { eagerStep, type Loss, type TrainStep } from '../../../src/training/step';
+import { partsThatFit } from '../../../src/training/step-team';
 
 const numbers = (seed: number, count: number) => Float32Array.from(normal(key(seed), count));
 const weights = (): Parameters =>
@@ -126,6 +127,37 @@ describe('training/compiled-step', () => {
       again.dispose();
     }
     for (const step of [one, two]) step.dispose();
+  });
+
+  it('a batch is cut into as many equal parts as there are threads for', async () => {
+    for (const spare of [false, true]) {
+      const four = compiledStep(loss, weights(), { shards: sampleShards, threads: 4, spare });
+      const one = compiledStep(loss, weights(), { threads: 1 });
+      for (const [i, count] of [4, 6, 2, 5, 3].entries()) {
+        const rows = {
+          x: tf.tensor(numbers(10 + i, 4 * count), [count, 4]),
+          y: tf.tensor(numbers(50 + i, 2 * count), [count, 2]),
+        };
+        const [a, b] = [await four.update(rows, 0.05), await one.update(rows, 0.05)];
+        assert.ok(
+          Math.abs(a.loss - b.loss) < 1e-5 && Math.abs(a.gradientNorm - b.gradientNorm) < 1e-5,
+          `${count} rows`,
+        );
+      }
+      const expected = values(one);
+      for (const [name, got] of values(four)) {
+        got.forEach((x, i) => assert.ok(Math.abs(x - expected.get(name)![i]) < 5e-6, `${name}[${i}]`));
+      }
+      for (const step of [one, four]) step.dispose();
+    }
+  });
+
+  it('large weights are shared by fewer threads: their gradients must fit into one memory of 4 GiB', () => {
+    assert.deepEqual(
+      [1e6, 100e6, 120e6, 200e6, 400e6].map((size) => partsThatFit(size, 8)),
+      [8, 6, 4, 1, 1],
+    );
+    assert.equal(partsThatFit(1e6, 1), 1);
   });
 
   it('threads that cannot see the shared memory without copies compute the same', async function () {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import { keyedNoise } from '../../../src/diffusion/noise';
-import { accelerate, acceleratorOf, decelerate } from '../../../src/models/accelerate';
+import { accelerate, acceleratorOf, decelerate, equalParts } from '../../../src/models/accelerate';
 import { causalArConfig, initCausalAr } from '../../../src/models/causal-ar';
 import { keyedCausalArDraws, sampleCausalAr } from '../../../src/models/causal-ar-sample';
 import { cdmConfig, initCdm } from '../../../src/models/cdm';
@@ -70,6 +70,13 @@ async function compare(
 }
 
 describe('models/accelerate', () => {
+  it('a batch is cut into the most equal parts that there are threads for', () => {
+    assert.deepEqual(
+      [16, 50, 7, 11, 1].map((count) => equalParts(count, 8)),
+      [8, 5, 7, 1, 1],
+    );
+  });
+
   before(async () => {
     await useBackend();
   });
