@@ -81,15 +81,19 @@ function withBias(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Ren
 const PLAIN = { transA: 0, transB: 0 };
 const PRODUCTS = new Set(['MatMul', 'Gemm', 'FusedMatMul']);
 
-/** `number * product`, where only this needs the product, also behind reshapes and transposes. */
+/** `number * product`, where only this needs the product, also with its bias and behind reshapes and transposes. */
 function scaledProduct(graph: Graph, value: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
   const scaled = scaledByNumber(value);
   if (!scaled) return undefined;
   let inner = scaled.x;
   while (uses.get(inner) === 1 && isMove(inner)) inner = inner.node!.inputs[0]!;
-  if (uses.get(inner) !== 1 || !PRODUCTS.has(inner.node?.op ?? '')) return undefined;
-  const { node } = renew(inner);
-  return node && moved(graph, scaled.x, inner, scale(graph, node, node.inputs, scaled.number));
+  if (uses.get(inner) !== 1) return undefined;
+  const made = renew(inner);
+  let product = made;
+  while (isMove(product)) product = product.node!.inputs[0]!;
+  const { node } = product;
+  if (!node || !PRODUCTS.has(node.op)) return undefined;
+  return moved(graph, scaled.x, inner, moved(graph, made, product, scale(graph, node, node.inputs, scaled.number)));
 }
 
 /** A product of `number * x`, also where that is reshaped or transposed on the way. */

@@ -152,6 +152,52 @@ describe('runtime/compile kernels', () => {
     backward.dispose();
   });
 
+  it('numbers go into products: after a bias, behind reshapes and transposes, of a batch, but not where the product is needed too', async () => {
+    await useBackend();
+    const draw = (seed: number, shape: number[]) =>
+      tf.tensor(
+        Float32Array.from(
+          uniform(
+            key(seed),
+            shape.reduce((a, b) => a * b),
+            -1,
+            1,
+          ),
+        ),
+        shape,
+      );
+    const given = {
+      x: draw(1, [6, 4]),
+      w: draw(2, [4, 4]),
+      b: draw(3, [4]),
+      q: draw(4, [2, 3, 4]),
+      k: draw(5, [2, 3, 4]),
+    };
+    type Given = typeof given;
+    const cases: [name: string, nodes: number, fn: (inputs: Given) => tf.Tensor][] = [
+      ['after a bias and a reshape', 2, ({ x, w, b }) => tf.matMul(x, w).add(b).reshape([2, 3, 4]).mul(3)],
+      ['before the product', 1, ({ x, w }) => tf.matMul(x.mul(0.5), w.mul(-2), false, true)],
+      ['before and after', 1, ({ x, w }) => tf.matMul(x.mul(0.5), w).mul(5)],
+      ['before, behind a reshape', 2, ({ q, w }) => tf.matMul(q.mul(0.5).reshape([6, 4]), w)],
+      ['of a batch', 1, ({ q, k }) => tf.matMul(q.mul(0.25), k, false, true)],
+      ['behind a transpose', 2, ({ q, k }) => tf.matMul(q, k, false, true).transpose([1, 0, 2]).mul(0.25)],
+      ['needed too', 3, ({ x, w }) => tf.matMul(x, w).mul(2).add(tf.matMul(x, w))],
+    ];
+    for (const [name, nodes, fn] of cases) {
+      const fast = compile(fn);
+      const specs = Object.fromEntries(
+        Object.entries(given).map(([input, { shape }]) => [input, { shape, dtype: 'float32' }]),
+      ) as Record<keyof Given, { shape: number[]; dtype: 'float32' }>;
+      assert.equal(fast.onnx(specs).nodes, nodes, name);
+      const got = fast(given).dataSync();
+      // float32, sums of four products of order one
+      fn(given)
+        .dataSync()
+        .forEach((want, i) => assert.ok(Math.abs(got[i] - want) < 2e-6, `${name}, ${i}: ${got[i]} against ${want}`));
+      fast.dispose();
+    }
+  });
+
   it('a sum over many rows is a product with ones, and as accurate', async () => {
     await useBackend();
     const sums = compile(({ x }: { x: tf.Tensor }) => ({ all: x.sum([0, 1]), kept: x.sum(0, true) }));
