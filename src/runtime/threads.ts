@@ -7,6 +7,6 @@ export function defaultThreads(): number {
   const { process } = globalThis;
   const given = Number(process?.env?.CER_THREADS);
   if (Number.isInteger(given) && given >= 1) return given;
-  const cores = process?.getBuiltinModule?.('node:os').availableParallelism() ?? 2;
+  const cores = process?.getBuiltinModule?.('os').availableParallelism() ?? 2;
   return Math.min(cores, Math.max(2, Math.min(8, cores >> 1)));
 }

@@ -54,6 +54,8 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
     logSeverityLevel: 3,
     // One block for all intermediate values of a run is kept beside those that were made before its size was known.
     enableMemPattern: false,
+    // Its sum and layer norm in one node take several times as long as the two nodes.
+    extra: { optimization: { disable_specified_optimizers: 'SkipLayerNormFusion;BiasSkipLayerNormFusion' } },
   };
 }
 
