@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeFileAtomic } from '../src/io/atomic-file';
 import { describeTorch } from './shared-python';
 
 /** A benchmark: `bench/NAME.ts` exports `run`, which measures and returns rows; `print` shows them to a reader. */
@@ -60,7 +61,8 @@ async function main(): Promise<void> {
   const processor = cpus()[0]?.model.trim() ?? 'unknown';
   const machine = { processor, cores: availableParallelism(), ...(save ? describeTorch(device) : {}) };
   const onRows = (rows: object[]) => {
-    if (save) writeFileSync(save, `${JSON.stringify({ benchmark: name, device, machine, rows }, null, 2)}\n`);
+    const text = `${JSON.stringify({ benchmark: name, device, machine, rows }, null, 2)}\n`;
+    if (save) writeFileAtomic(save, (write) => write(Buffer.from(text)));
   };
   const rows = await benchmark.run({ only, quick, device, onRows, log: (line) => console.error(line) });
   onRows(rows);

@@ -31,13 +31,13 @@ export function speedPage(folder = FOLDER): string {
   all.sort((a, b) => order(a).localeCompare(order(b)));
   const parts = [
     '# Speed',
-    `Compiled steps and samplers against PyTorch, written by \`npm run docs\` from the files of \`data/bench\`; nothing here is typed in. Measure your own machine,
+    `Compiled steps and samplers against PyTorch, written by \`npm run docs\` from the files of \`data/bench\`; no number here is typed in. Measure your own machine,
 with a Python that has torch on the path or in \`CER_PYTHON\`:`,
     `${SHORT}\n\`\`\`sh\nnpm run bench -- training\nnpm run bench -- sampling\n\`\`\``,
     `PyTorch is the fastest of its settings: eager with the fused optimizer, TorchScript, \`torch.compile\`, channels last, each with every number of threads; ours the
-best number of threads. Both sides alternate in one run; a time is the median over its rounds, and beside the ratio (below 1 ours is faster) stand the smallest and the
+best number of threads. Unless a table says otherwise, both sides alternate in one run; a time is the median over its rounds, and beside the ratio (below 1 ours is faster) stand the smallest and the
 largest of a round. Memory is by how much a fresh process grows at its peak. The targets are our own; what misses its target comes first.`,
-    `What is in the way where PyTorch is ahead: matrix products, which are three quarters of a training step and which ONNX Runtime computes up to a fifth slower than
+    `What is in the way where PyTorch is ahead: matrix products, which are most of a training step and which ONNX Runtime computes more slowly than
 PyTorch's library on processors with AVX-512, and elementwise operations, which it does not join as \`torch.compile\` does. Sampling few rows is bound by reading the weights.`,
   ];
   for (const { benchmark, device, machine, note, rows } of all) {

@@ -76,8 +76,8 @@ function onnxRuntime(): Finding {
 
 function sharedMemory(): Finding {
   try {
-    require('koffi');
-    const { version } = require('koffi/package.json') as { version: string };
+    const { version, view } = require('koffi') as { version: string; view(array: Uint8Array, length: number): unknown };
+    view(new Uint8Array(new SharedArrayBuffer(8)), 8);
     return { what: 'memory shared by training threads', status: 'good', found: `koffi ${version}` };
   } catch (error) {
     return {
@@ -85,7 +85,7 @@ function sharedMemory(): Finding {
       status: 'fallback',
       found: `copied: ${(error as Error).message.split('\n')[0]}`,
       remedy:
-        'npm run setup where koffi has a binary for this platform; until then training steps are up to a tenth slower',
+        'npm run setup where koffi has a binary for this platform; until then training steps copy weights and are slower',
     };
   }
 }

@@ -29,6 +29,14 @@ describe('cer doctor', () => {
       ],
     );
     for (const row of rows) if (row.status !== 'good') assert.ok(row.remedy, `${row.what} has a remedy`);
+    const shared = rows.find(({ what }) => what === 'memory shared by training threads');
+    let loads = true;
+    try {
+      require('koffi');
+    } catch {
+      loads = false;
+    }
+    assert.equal(shared?.status, loads ? 'good' : 'fallback');
   });
 
   it('says the remedy and exits 3 when something that is needed is missing', () => {
