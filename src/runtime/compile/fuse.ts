@@ -93,7 +93,12 @@ function scaledProduct(graph: Graph, value: Value, uses: Map<Value, number>, ren
   while (isMove(product)) product = product.node!.inputs[0]!;
   const { node } = product;
   if (!node || !PRODUCTS.has(node.op)) return undefined;
-  return moved(graph, scaled.x, inner, moved(graph, made, product, scale(graph, node, node.inputs, scaled.number)));
+  return moved(
+    graph,
+    scaled.x,
+    inner,
+    moved(graph, made, product, scale(graph, node, node.inputs, scaled.number, ['alpha', 'beta'])),
+  );
 }
 
 /** A product of `number * x`, also where that is reshaped or transposed on the way. */
@@ -109,16 +114,16 @@ function productOfScaled(graph: Graph, node: Node, renew: Renew): Value | undefi
     number *= scaled.number;
     return moved(graph, factor!, inner!, scaled.x);
   });
-  return number === 1 ? undefined : scale(graph, node, factors, number);
+  return number === 1 ? undefined : scale(graph, node, factors, number, ['alpha']);
 }
 
-/** The same product times a number. */
-function scale(graph: Graph, node: Node, inputs: Node['inputs'], number: number): Value {
+/** The product with what it multiplies (`alpha`), or that and its bias (`beta`), times a number. */
+function scale(graph: Graph, node: Node, inputs: Node['inputs'], number: number, factors: readonly string[]): Value {
   const [{ shape }] = node.outputs;
-  const times = (name: 'alpha' | 'beta') => ({
-    [name]: { float: number * ((node.attributes[name] as { float: number } | undefined)?.float ?? 1) },
-  });
-  const attributes = { ...PLAIN, ...node.attributes, ...times('alpha'), ...(inputs[2] ? times('beta') : {}) };
+  const before = (name: string) => (node.attributes[name] as { float: number } | undefined)?.float ?? 1;
+  const used = factors.filter((name) => name === 'alpha' || inputs[2]);
+  const scaled = Object.fromEntries(used.map((name) => [name, { float: number * before(name) }]));
+  const attributes = { ...PLAIN, ...node.attributes, ...scaled };
   return graph.node(shape.length === 2 ? 'Gemm' : 'FusedMatMul', inputs, shape, 'float32', attributes);
 }
 

@@ -3,6 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { gelu, layerNorm } from '../../../src/models/layers';
 import { useBackend } from '../../../src/runtime/backend';
 import { compile } from '../../../src/runtime/compile';
+import { fuse } from '../../../src/runtime/compile/fuse';
+import { Graph } from '../../../src/runtime/compile/graph';
+import { encodeOnnx } from '../../../src/runtime/compile/onnx';
+import { Session } from '../../../src/runtime/compile/session';
 import { KERNELS, tracingBackend } from '../../../src/runtime/compile/tracing-backend';
 import { key, uniform } from '../../../src/runtime/random';
 import type { Case } from './cases/case';
@@ -196,6 +200,21 @@ describe('runtime/compile kernels', () => {
         .forEach((want, i) => assert.ok(Math.abs(got[i] - want) < 2e-6, `${name}, ${i}: ${got[i]} against ${want}`));
       fast.dispose();
     }
+  });
+
+  it('a number before a product that has a bias leaves the bias alone', () => {
+    const graph = new Graph();
+    const x = graph.input('x', [1, 2], 'float32');
+    const matrix = graph.constant(Float32Array.of(1, 2, 3, 4), [2, 2], 'float32');
+    const bias = graph.constant(Float32Array.of(10, 20), [2], 'float32');
+    const doubled = graph.node('Mul', [x, graph.scalar(2, 'float32')], [1, 2], 'float32');
+    const value = graph.node('Gemm', [doubled, matrix, bias], [1, 2], 'float32', { transA: 0, transB: 0 });
+    const model = encodeOnnx(graph, fuse(graph, [{ name: 'y', value }]));
+    assert.equal(model.nodes, 1);
+    const session = new Session(model, 1);
+    const [{ y }] = session.run([[{ name: 'x', dtype: 'float32', data: Float32Array.of(1, 1), shape: [1, 2] }]]);
+    session.dispose();
+    assert.deepEqual([...(y as Float32Array)], [2 * 4 + 10, 2 * 6 + 20]);
   });
 
   it('a sum over many rows is a product with ones, and as accurate', async () => {
