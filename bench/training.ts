@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { diffusionHead, initDiffusionHead } from '../src/models/diffusion-loss';
-import { initialise, ones, type Shapes, xavier, zeros } from '../src/models/initialisers';
-import { drawMar, initMar, type MarConfig, marLoss } from '../src/models/mar';
-import type { Parameters } from '../src/models/parameters';
+import { diffusionHead, initDiffusionHead } from '../src/models/blocks/diffusion-loss';
+import { initialise, ones, type Shapes, xavier, zeros } from '../src/models/blocks/initialisers';
+import { addBlockShapes, block } from '../src/models/blocks/transformer';
+import { drawMar, initMar, type MarConfig, marLoss } from '../src/models/mar/mar';
 import { PRESETS } from '../src/models/presets';
-import { addBlockShapes, block } from '../src/models/transformer';
-import { initVae, type VaeConfig, vaeLoss } from '../src/models/vae';
+import { initVae, type VaeConfig, vaeLoss } from '../src/models/vae/vae';
 import { useBackend } from '../src/runtime/backend';
+import type { Parameters } from '../src/runtime/parameters';
 import { foldIn, key, normal, randint } from '../src/runtime/random';
 import { compiledStep } from '../src/training/compiled-step';
 import { type Shards, sampleShards, tokenShards } from '../src/training/shards';

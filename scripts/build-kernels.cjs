@@ -21,7 +21,7 @@ const UPDATE_BUILDS = [
 ];
 const GROUPS = [
   { folder: 'src/transport/kernels', entry: 'index.ts', builds: TRANSPORT_BUILDS },
-  { folder: 'src/runtime/compile/kernels', entry: 'adamw.as.ts', builds: UPDATE_BUILDS },
+  { folder: 'src/compile/kernels', entry: 'adamw.as.ts', builds: UPDATE_BUILDS },
 ];
 
 function sourceHash(folder) {

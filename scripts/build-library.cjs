@@ -29,7 +29,7 @@ function browserOptions() {
 }
 
 function putKernelsInside(build) {
-  const transport = path.join(root, 'src', 'transport');
+  const transport = path.join(root, 'src', 'transport', 'engine');
   const replaced = { 'kernel-source': 'kernel-inline', 'kernel-files': 'kernel-source' };
   build.onResolve({ filter: /\/kernel-(source|files)$/ }, ({ path: name, resolveDir }) => {
     if (path.resolve(resolveDir, path.dirname(name)) !== transport) return undefined;
@@ -46,7 +46,7 @@ async function buildLibrary(out = path.join(root, 'dist')) {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
-  for (const folder of ['transport/kernels', 'runtime/compile/kernels']) {
+  for (const folder of ['transport/kernels', 'compile/kernels']) {
     fs.mkdirSync(path.join(out, folder), { recursive: true });
     for (const file of fs.readdirSync(path.join(root, 'src', folder))) {
       if (!/^(simd|relaxed|adamw)(-shared)?\.wasm$|^(worker|evaluator)\.cjs$/.test(file)) continue;

@@ -1,4 +1,4 @@
-import type { Estimate } from '../experiments/estimate';
+import type { Estimate } from '../study/dry-run';
 
 /** A duration for people: `40 s`, `12 min`, `3.5 h`, `2 days`. */
 export function duration(seconds: number): string {

@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CurveRun } from '../experiments/figure-3';
-import { bands, type curveRows, differences, type LateDifference, lateSteps } from '../experiments/figure-3-report';
+import type { CurveRun } from '../measurements/signal-to-noise';
+import {
+  bands,
+  type curveRows,
+  differences,
+  type LateDifference,
+  lateSteps,
+} from '../measurements/signal-to-noise-report';
 import { FileFormatError } from '../runtime/errors';
 
 type Quantity = 'signalToNoise' | 'noiseIntensity';

@@ -1,3 +1,4 @@
 // Backends of TensorFlow.js and compilation to ONNX Runtime.
+
+export * from '../compile';
 export * from '../runtime/backend';
-export * from '../runtime/compile';

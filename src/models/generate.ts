@@ -1,11 +1,11 @@
 import type * as tf from '@tensorflow/tfjs';
 import { keyedNoise } from '../diffusion/noise';
 import { InvalidInputError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 import type { Key } from '../runtime/random';
-import { keyedCausalArDraws, sampleCausalAr } from './causal-ar-sample';
-import { sampleCdm } from './cdm-sample';
-import { keyedMarDraws, sampleMar } from './mar-sample';
-import type { Parameters } from './parameters';
+import { keyedCausalArDraws, sampleCausalAr } from './ar/causal-ar-sample';
+import { sampleCdm } from './cdm/cdm-sample';
+import { keyedMarDraws, sampleMar } from './mar/mar-sample';
 import type { ModelSpec } from './presets';
 
 /** What all three families of generators understand. */

@@ -1,8 +1,8 @@
-import type { CausalArConfig } from './causal-ar';
-import { headConfig, type MarConfig, tokenChannels, tokenCount } from './mar-config';
-import { cosineMaskCounts } from './masking';
+import type { CausalArConfig } from './ar/causal-ar';
+import { headConfig, type MarConfig, tokenChannels, tokenCount } from './mar/mar-config';
+import { cosineMaskCounts } from './mar/masking';
 import type { ModelSpec } from './presets';
-import { decoderStages, type VaeConfig } from './vae-config';
+import { decoderStages, type VaeConfig } from './vae/vae-config';
 
 /** What the cost of a generation depends on besides the model. */
 export interface GenerationCost {

@@ -1,10 +1,10 @@
 import { closest } from '../runtime/closest';
 import { InvalidInputError } from '../runtime/errors';
-import { type CausalArConfig, causalArConfig, causalArShapes } from './causal-ar';
-import { type CdmConfig, cdmConfig, cdmShapes } from './cdm';
-import type { Shapes } from './initialisers';
-import { type MarConfig, marConfig, marShapes } from './mar-config';
-import { KL16, type VaeConfig, vaeShapes } from './vae-config';
+import { type CausalArConfig, causalArConfig, causalArShapes } from './ar/causal-ar';
+import type { Shapes } from './blocks/initialisers';
+import { type CdmConfig, cdmConfig, cdmShapes } from './cdm/cdm';
+import { type MarConfig, marConfig, marShapes } from './mar/mar-config';
+import { KL16, type VaeConfig, vaeShapes } from './vae/vae-config';
 
 /** A model family with a configuration of it; the names are those of `cer train --model`. */
 export type ModelSpec =

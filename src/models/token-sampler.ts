@@ -10,11 +10,11 @@ import {
   sampleDiffusion,
 } from '../diffusion/sampler';
 import { InvalidInputError } from '../runtime/errors';
-import { type Accelerator, acceleratorOf } from './accelerate';
-import { sampleCompiled } from './compiled-sampler';
-import { denoise, embedConditions, embedTimesteps, HEAD_IN_MODEL } from './diffusion-loss';
-import { weight } from './layers';
-import type { Parameters } from './parameters';
+import type { Parameters } from '../runtime/parameters';
+import { denoise, embedConditions, embedTimesteps, HEAD_IN_MODEL } from './blocks/diffusion-loss';
+import { weight } from './blocks/layers';
+import { type Accelerator, acceleratorOf } from './compiled/accelerate';
+import { sampleCompiled } from './compiled/compiled-sampler';
 
 /** A replacement for the eager head, e.g. a compiled one: same arguments and result as `diffusionHead`. */
 export type Head = (noised: tf.Tensor2D, steps: tf.Tensor1D, conditions: tf.Tensor2D) => tf.Tensor2D;

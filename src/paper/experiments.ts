@@ -88,7 +88,7 @@ export const experiments: PaperEntry[] = [
     ours: 'Samples of the small models on procedural classes.',
     source: 'src/study/figure-2.ts',
     function: 'figure2',
-    test: 'test/experiments/measured-run.test.ts',
+    test: 'test/study/measured-run.test.ts',
     notebook: 'notebooks/11-results.ipynb',
   },
   {
@@ -101,9 +101,9 @@ export const experiments: PaperEntry[] = [
     evidence: 'empirical',
     paper: 'The curves.',
     ours: 'Both definitions, which the paper does not give.',
-    source: 'src/experiments/figure-3.ts',
+    source: 'src/measurements/signal-to-noise.ts',
     function: 'denoisingCurves',
-    test: 'test/experiments/generation.test.ts',
+    test: 'test/models/generation.test.ts',
     notebook: 'notebooks/10-signal-to-noise.ipynb',
   },
 ];

@@ -1,4 +1,4 @@
-import { paper } from '../paper';
+import { paper } from '.';
 import type { EntryKind, PaperEntry } from './entry';
 
 const HEADINGS: readonly (readonly [heading: string, kinds: readonly EntryKind[]])[] = [

@@ -11,10 +11,10 @@ import {
   embedConditions,
   embedTimesteps,
   trainingDiffusion,
-} from '../models/diffusion-loss';
-import type { Parameters } from '../models/parameters';
-import { timestepFeatures } from '../models/timestep-features';
+} from '../models/blocks/diffusion-loss';
+import { timestepFeatures } from '../models/blocks/timestep-features';
 import { invertTokens, sampleTokens, type TokenSamplerOptions } from '../models/token-sampler';
+import type { Parameters } from '../runtime/parameters';
 import { valueAndGradients } from '../training/step';
 import { type Comparison, TOLERANCE } from './comparison';
 import type { ReferenceCase } from './reference';

@@ -11,8 +11,8 @@ import {
   patchify,
   placementTensors,
   tokenCount,
-} from '../models/mar';
-import { maskByOrder, maskedCount, placeTokens } from '../models/masking';
+} from '../models/mar/mar';
+import { maskByOrder, maskedCount, placeTokens } from '../models/mar/masking';
 import { valueAndGradients } from '../training/step';
 import { TOLERANCE } from './comparison';
 import { channelsLast, type ReferenceCase } from './reference';

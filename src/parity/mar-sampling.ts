@@ -1,5 +1,5 @@
-import { tokenCount } from '../models/mar';
-import { type MarStepResult, sampleMar } from '../models/mar-sample';
+import { tokenCount } from '../models/mar/mar';
+import { type MarStepResult, sampleMar } from '../models/mar/mar-sample';
 import { type Comparison, TOLERANCE } from './comparison';
 import { replay, samplingTolerance } from './diffusion-head';
 import { marConfigOf } from './mar-cases';

@@ -1,7 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
-import { marLoss, tokenCount } from '../models/mar';
-import { maskByOrder, maskedCount } from '../models/masking';
-import type { Parameters } from '../models/parameters';
+import { marLoss, tokenCount } from '../models/mar/mar';
+import { maskByOrder, maskedCount } from '../models/mar/masking';
+import type { Parameters } from '../runtime/parameters';
 import { initEma, updateEma } from '../training/ema';
 import { adamW, decays, initAdamW } from '../training/optimizer';
 import { valueAndGradients } from '../training/step';

@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 import { loadParameters, toTensor } from '../io/parameters';
 import { readSafetensors, type SafetensorsFile } from '../io/safetensors';
 import { toFloat64, toInt32 } from '../io/tensor-record';
-import type { Parameters } from '../models/parameters';
 import { FileFormatError, InvalidInputError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 
 /** One recorded case: a JSON file and, beside it, a tensor file of the same name. */
 export class ReferenceCase {

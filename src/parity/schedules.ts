@@ -1,8 +1,8 @@
 import { createDiffusion, type DiffusionTables } from '../diffusion/gaussian-diffusion';
 import { spaceTimesteps } from '../diffusion/respacing';
 import type { NoiseSchedule } from '../diffusion/schedule';
-import { cosineMaskCounts, guidanceAt, maskedCount } from '../models/masking';
-import { truncatedCdf, truncatedPdf, truncatedQuantile } from '../models/truncated-normal';
+import { truncatedCdf, truncatedPdf, truncatedQuantile } from '../models/blocks/truncated-normal';
+import { cosineMaskCounts, guidanceAt, maskedCount } from '../models/mar/masking';
 import { CerError } from '../runtime/errors';
 import { learningRateAt } from '../training/schedule';
 import { TOLERANCE } from './comparison';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { patchify, unpatchify } from '../models/patchify';
+import { patchify, unpatchify } from '../models/blocks/patchify';
 import {
   decode,
   encode,
@@ -9,7 +9,7 @@ import {
   posteriorOf,
   samplePosterior,
   type VaeConfig,
-} from '../models/vae';
+} from '../models/vae/vae';
 import { type Comparison, TOLERANCE } from './comparison';
 import { channelsFirst, channelsLast, type ReferenceCase } from './reference';
 import type { Runner } from './runner';

@@ -1,11 +1,11 @@
-import type { RunMaker } from '../experiments/measured-run';
-import { runConfiguration } from '../experiments/run-configuration';
 import { pairedDifference } from '../metrics/confidence';
 import type { SummaryRow } from '../notebook/record';
 import { withChanges } from '../sweep/configuration';
 import type { Plan } from '../sweep/plan';
 import type { Row } from '../sweep/store';
+import type { RunMaker } from './measured-run';
 import { lowerIsBetter } from './rows';
+import { runConfiguration } from './run-configuration';
 import type { TableRow } from './table-report';
 
 /** A shipped ablation: its plan and rows. */

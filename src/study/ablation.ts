@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../io/atomic-file';
 import { FileFormatError, MissingDependencyError } from '../runtime/errors';
 import { type Plan, planSweep, type SweepFile } from '../sweep/plan';
-import { type AblationOptions, ablationSweep } from '../sweep/refinement-knobs';
 import { rowsOf } from '../sweep/run';
 import type { Row, RowStore } from '../sweep/store';
 import { currentCommit } from '../training/trained-model';
+import { type AblationOptions, ablationSweep } from './knobs';
 import { RESULTS } from './results';
 
 /** The models that have conditions to refine. */

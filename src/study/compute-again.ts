@@ -1,8 +1,8 @@
-import type { RunMaker } from '../experiments/measured-run';
-import { runConfiguration } from '../experiments/run-configuration';
 import { InvalidInputError } from '../runtime/errors';
+import type { RunMaker } from './measured-run';
 import { PAPER_METHODS } from './methods';
 import type { Results } from './results';
+import { runConfiguration } from './run-configuration';
 
 export interface ComputeAgainOptions {
   trainingSeed: number;

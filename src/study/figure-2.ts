@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
-import { describe } from '../experiments/evaluation';
-import type { RunMaker } from '../experiments/measured-run';
-import { runConfiguration } from '../experiments/run-configuration';
+import { describe } from '../evaluation/image-quality';
 import { NearestRows } from '../metrics/retrieval';
+import type { RunMaker } from './measured-run';
 import type { Method } from './methods';
+import { runConfiguration } from './run-configuration';
 
 export interface Figure2Options {
   checkpoints?: string;

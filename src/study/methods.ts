@@ -1,6 +1,6 @@
-import type { RunOptions } from '../experiments/run-configuration';
-import type { FineTune } from '../experiments/training-variants';
+import type { FineTune } from '../recipes/variants';
 import type { RefinementOptions } from '../refinement/configuration';
+import type { RunOptions } from './run-configuration';
 
 /** A row of a table: how images are made, but for the seeds of training and sampling. */
 export interface Method {

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
-import type { Estimate } from '../experiments/estimate';
-import { variantFolder } from '../experiments/training-variants';
+import { missingModels, TRAININGS } from '../recipes/run-trainings';
+import { variantFolder } from '../recipes/variants';
 import { estimateSweep } from '../sweep/estimate';
 import { RowStore } from '../sweep/store';
+import type { Estimate } from './dry-run';
 import type { StudyOptions } from './run-study';
 import { planTable, STUDY_SIZES, TABLES } from './study';
-import { missingModels, TRAININGS } from './trainings';
 
 /** Seconds of one training on one core, by what it costs more than the smallest; measured once, on the machine of the shipped study. */
 const TRAINING_SECONDS = { narrow: 120, small: 230, wide: 700, '64': 600, fineTune: 60, cdm: 80 };

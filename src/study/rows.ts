@@ -1,6 +1,6 @@
-import type { MeasuredRun } from '../experiments/measured-run';
 import { type Estimate, estimate, type PairedDifference, pairedDifference } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
+import type { MeasuredRun } from './measured-run';
 
 /** One run of a method: its seeds and what was measured. */
 export interface StudyRow {

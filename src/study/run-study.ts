@@ -1,13 +1,13 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { RunOptions } from '../experiments/run-configuration';
+import { runTrainings, TRAININGS } from '../recipes/run-trainings';
 import { InvalidInputError } from '../runtime/errors';
 import { runSweep } from '../sweep/run';
 import { RowStore } from '../sweep/store';
 import { ABLATED, saveAblation, studyAblation } from './ablation';
 import { RESULTS, saveResults } from './results';
+import type { RunOptions } from './run-configuration';
 import { planTable, STUDY_SIZES, studyRows, TABLES, type Table } from './study';
-import { runTrainings, TRAININGS } from './trainings';
 
 export interface StudyOptions {
   /** `full`: every training and row; `smoke`: a few rows on the shipped models, to see that everything runs. */

@@ -1,7 +1,7 @@
-import type { MeasuredRun } from '../experiments/measured-run';
-import type { RunOptions } from '../experiments/run-configuration';
+import { CHOICE_SEED, MAR_CHOICE_SEEDS, REPORTED_SEEDS } from '../recipes/run-trainings';
 import { type Plan, type Point, planSweep, type Task } from '../sweep/plan';
 import type { RowStore } from '../sweep/store';
+import type { MeasuredRun } from './measured-run';
 import {
   CHOICE_METHODS,
   CONTROL_METHODS,
@@ -11,7 +11,7 @@ import {
   RIVAL_METHODS,
 } from './methods';
 import type { StudyRow } from './rows';
-import { CHOICE_SEED, MAR_CHOICE_SEEDS, REPORTED_SEEDS } from './trainings';
+import type { RunOptions } from './run-configuration';
 
 /** How much of a table is computed. */
 export interface StudySize {

@@ -1,5 +1,5 @@
 import { CerError, InvalidInputError } from '../runtime/errors';
-import { experimentNamed, type Run, type Values } from './experiment';
+import { experimentNamed, type Run, type Values } from '../study/experiments';
 import type { Task } from './plan';
 
 /** What a process of a sweep answers; `code` is that of the project's own errors. */

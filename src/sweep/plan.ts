@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { FileFormatError, InvalidInputError } from '../runtime/errors';
 import { parseOptions } from '../runtime/options';
 import { foldIn, key, uniform } from '../runtime/random';
+import { experimentNamed, type SweepExperiment } from '../study/experiments';
 import { type Configuration, canonicalJson, type Json, refuseUnknown, stableHash, withChanges } from './configuration';
-import { experimentNamed, type SweepExperiment } from './experiment';
 
 const value: z.ZodType<Json> = z.json() as z.ZodType<Json>;
 const lists = z.record(z.string(), z.array(value).min(1)).default({});

@@ -16,8 +16,8 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InvalidInputError } from '../runtime/errors';
+import type { Values } from '../study/experiments';
 import { canonicalJson } from './configuration';
-import type { Values } from './experiment';
 import type { Task } from './plan';
 
 /** One finished run. A row that failed holds its error instead of values. */

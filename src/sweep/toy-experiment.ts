@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { NumericalError } from '../runtime/errors';
 import { parseOptions } from '../runtime/options';
 import { foldIn, key, normal } from '../runtime/random';
+import type { SweepExperiment } from '../study/experiments';
 import type { Configuration } from './configuration';
-import type { SweepExperiment } from './experiment';
 
 const schema = z.object({
   x: z.number().default(0),

@@ -11,12 +11,12 @@
  * call and one kernel call, or with `shards` one of each on every thread, each on its part of the batch. Nothing is written to weights or moments before loss and gradients are known to be finite.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../models/parameters';
-import { compileEnabled, dtypeOfData, type PlainArray } from '../runtime/compile/compile';
-import { CompileError } from '../runtime/compile/errors';
-import { encodeOnnx } from '../runtime/compile/onnx';
-import { type TensorSpec, trace } from '../runtime/compile/trace';
+import { compileEnabled, dtypeOfData, type PlainArray } from '../compile/compile';
+import { CompileError } from '../compile/errors';
+import { encodeOnnx } from '../compile/onnx';
+import { type TensorSpec, trace } from '../compile/trace';
 import { InvalidInputError, NumericalError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 import { defaultThreads } from '../runtime/threads';
 import { warmEmaRate } from './ema';
 import { FlatParameters } from './flat-parameters';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../models/parameters';
+import type { Parameters } from '../runtime/parameters';
 
 /** Moving averages of the weights, by parameter name. */
 export type Averages = Map<string, Float32Array>;

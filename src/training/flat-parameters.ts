@@ -1,4 +1,4 @@
-import { sizeOf } from '../runtime/compile/graph';
+import { sizeOf } from '../compile/graph';
 
 /** A parameter's place in flat memory. */
 export interface FlatParameter {

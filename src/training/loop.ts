@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../models/parameters';
 import { NumericalError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 import { type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
 import { learningRateAt, type RateSchedule } from './schedule';
 import type { Shards } from './shards';

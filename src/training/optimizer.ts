@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../models/parameters';
 import { InvalidInputError, NumericalError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 
 /** Options of AdamW; the defaults are those of the MAR reference. */
 export interface AdamWOptions {

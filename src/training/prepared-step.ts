@@ -1,4 +1,4 @@
-import type { Parameters } from '../models/parameters';
+import type { Parameters } from '../runtime/parameters';
 import { trainStep } from './compiled-step';
 import type { Batch, Loss, StepOptions, StepState, TrainStep } from './step';
 

@@ -5,8 +5,8 @@ import {
   causalConditions,
   drawCausalAr,
   initCausalAr,
-} from '../models/causal-ar';
-import { diffusionLoss, HEAD_IN_MODEL } from '../models/diffusion-loss';
+} from '../models/ar/causal-ar';
+import { diffusionLoss, HEAD_IN_MODEL } from '../models/blocks/diffusion-loss';
 import {
   classEmbedding,
   drawMar,
@@ -19,9 +19,9 @@ import {
   placementTensors,
   tokenChannels,
   tokenCount,
-} from '../models/mar';
-import { placeTokens } from '../models/masking';
-import type { Parameters } from '../models/parameters';
+} from '../models/mar/mar';
+import { placeTokens } from '../models/mar/masking';
+import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key, permutation, uniform } from '../runtime/random';
 import type { Batch } from './step';
 import type { TokenModel } from './tasks';

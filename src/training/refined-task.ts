@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
+import { type Compiled, compile } from '../compile';
 import { keyedNoise } from '../diffusion/noise';
-import { diffusionHead, HEAD_IN_MODEL } from '../models/diffusion-loss';
-import { fingerprint } from '../models/fingerprint';
-import type { Parameters } from '../models/parameters';
-import { patchify } from '../models/patchify';
+import { diffusionHead, HEAD_IN_MODEL } from '../models/blocks/diffusion-loss';
+import { patchify } from '../models/blocks/patchify';
+import { fingerprint } from '../models/files/fingerprint';
 import { type Head, sampleTokens } from '../models/token-sampler';
-import { type Compiled, compile } from '../runtime/compile';
 import { parseOptions } from '../runtime/options';
+import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key } from '../runtime/random';
 import type { TrainingTask } from './loop';
 import type { Preparation } from './prepared-step';

@@ -1,4 +1,4 @@
-import type { PlainArray } from '../runtime/compile/compile';
+import type { PlainArray } from '../compile/compile';
 
 /** A batch without tfjs. */
 export type PlainBatch = Record<string, PlainArray>;

@@ -6,9 +6,9 @@ import {
   HelperThread,
   type LoadJob,
   type Place,
-} from '../runtime/compile/helper-thread';
-import { type OnnxModel, type Signature, signatureOf } from '../runtime/compile/onnx';
-import { onnxRuntime, refused, sessionOptions } from '../runtime/compile/session';
+} from '../compile/helper-thread';
+import { type OnnxModel, type Signature, signatureOf } from '../compile/onnx';
+import { onnxRuntime, refused, sessionOptions } from '../compile/session';
 import {
   combineCall,
   type KernelCall,
@@ -19,7 +19,7 @@ import {
   type UpdateNumbers,
   updateCall,
   updateKernel,
-} from '../runtime/compile/update-kernel';
+} from '../compile/update-kernel';
 import type { FlatParameters } from './flat-parameters';
 import type { PlainBatch } from './shards';
 

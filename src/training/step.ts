@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../models/parameters';
 import { NumericalError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 import { type Averages, emaParameters, initEma, updateEma, warmEmaRate } from './ema';
 import { type AdamWOptions, type AdamWState, adamW, initAdamW } from './optimizer';
 import type { Shards } from './shards';

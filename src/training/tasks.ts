@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { batchPixels, batchPlanner, type Dataset } from '../data/dataset';
 import { normalTensor } from '../diffusion/noise';
-import { type ClassifierConfig, classifierLoss, initClassifier } from '../models/classifier';
-import type { Parameters } from '../models/parameters';
-import { initVae, type VaeConfig, vaeLoss } from '../models/vae';
+import { type ClassifierConfig, classifierLoss, initClassifier } from '../models/features/classifier';
+import { initVae, type VaeConfig, vaeLoss } from '../models/vae/vae';
+import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key } from '../runtime/random';
 import type { TrainingTask } from './loop';
 import { sampleShards, tokenShards } from './shards';

@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { writeFileAtomic } from '../io/atomic-file';
 import { loadParameters, saveParameters } from '../io/parameters';
 import { readSafetensors } from '../io/safetensors';
-import type { Parameters } from '../models/parameters';
 import { FileFormatError } from '../runtime/errors';
+import type { Parameters } from '../runtime/parameters';
 
 /** How weights came to be; written beside them as JSON. */
 export interface Provenance {

@@ -11,14 +11,14 @@ export {
   gaussianSinkhorn,
 } from './bures';
 export { type DivergenceResult, divergenceGradient, type SelfTerm, selfTerm, sinkhornDivergence } from './divergence';
+export { kernelModules, loadKernels } from './engine/kernel-modules';
+export { releaseKernelMemory, retainedKernelBytes } from './engine/workspace';
 export type { Epsilon } from './epsilon';
 export { type ExactResult, exactTransport } from './exact';
 export { type Anchor, eulerGaussian, jkoGaussian, jkoStep, type ParticleStep, type ParticleStepOptions } from './jko';
-export { kernelModules, loadKernels } from './kernel-modules';
 export { transportOnLine } from './one-dimensional';
 export type { SinkhornOptions, Unbalanced } from './options';
 export type { Marginals, MatrixProblem, Metric, NumberArray, PointProblem, TransportProblem } from './problem';
 export { SinkhornResult } from './result';
 export { type BatchProblem, sinkhorn, sinkhornBatch } from './sinkhorn';
 export type { MarginalCheck, Status } from './solution';
-export { releaseKernelMemory, retainedKernelBytes } from './workspace';

@@ -1,3 +1,3 @@
-import './kernel-files';
+import './engine/kernel-files';
 
 export * from './core';

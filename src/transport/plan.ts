@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../runtime/errors';
-import type { KernelModules } from './kernel-modules';
+import type { KernelModules } from './engine/kernel-modules';
+import { Workspace } from './engine/workspace';
 import { costRow, type NumberArray, type PreparedProblem } from './problem';
-import { Workspace } from './workspace';
 
 /** What a plan is made of: potentials, their references and the costs. */
 export interface PlanParts {

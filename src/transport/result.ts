@@ -1,4 +1,4 @@
-import { kernelModules } from './kernel-modules';
+import { kernelModules } from './engine/kernel-modules';
 import type { Settings } from './options';
 import { applyPlan, applyPlanFloat32, type PlanSums, planEntries, planSums } from './plan';
 import type { NumberArray, PreparedProblem } from './problem';

@@ -1,11 +1,11 @@
 import { InvalidInputError, MissingDependencyError } from '../runtime/errors';
-import { type KernelModules, kernelModules } from './kernel-modules';
-import { solveFloat32 } from './kernel-solver';
+import { type KernelModules, kernelModules } from './engine/kernel-modules';
+import { solveFloat32 } from './engine/kernel-solver';
+import { solveFloat64 } from './engine/oracle';
+import { Workspace } from './engine/workspace';
 import { resolveSettings, type SinkhornOptions } from './options';
-import { solveFloat64 } from './oracle';
 import { type NumberArray, type PointProblem, prepareProblem, type TransportProblem } from './problem';
 import { SinkhornResult } from './result';
-import { Workspace } from './workspace';
 
 /** Tolerances below this are beyond the rounding of float32. */
 const FLOAT32_TOLERANCE = 5e-7;

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ablate from '../../src/cli/verbs/ablate';
 import * as sweep from '../../src/cli/verbs/sweep';
+import { ablationSweep, REFINEMENT_KNOBS } from '../../src/study/knobs';
 import { planSweep } from '../../src/sweep/plan';
-import { ablationSweep, REFINEMENT_KNOBS } from '../../src/sweep/refinement-knobs';
 import { RowStore } from '../../src/sweep/store';
 import { runVerb } from './run-verb';
 

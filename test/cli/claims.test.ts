@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { type ClaimRow, runClaims, summaryOf } from '../../src/experiments/claims';
 import { checkedEntries } from '../../src/paper';
+import { type ClaimRow, runClaims, summaryOf } from '../../src/paper/claims';
 import { InvalidInputError } from '../../src/runtime/errors';
 
 const cer = (...args: string[]) =>

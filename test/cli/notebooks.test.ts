@@ -3,9 +3,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as notebooks from '../../src/cli/verbs/notebooks';
-import { findNotebooks } from '../../src/notebook/batch';
-import { codeCells, type Notebook, readNotebook, strip, writeNotebook } from '../../src/notebook/document';
-import { projectRoot } from '../../src/notebook/jupyter';
+import { findNotebooks } from '../../src/reproduce/batch';
+import { codeCells, type Notebook, readNotebook, strip, writeNotebook } from '../../src/reproduce/document';
+import { projectRoot } from '../../src/reproduce/jupyter';
 import { notebookOf } from '../generators/notebooks';
 import { runVerb } from './run-verb';
 

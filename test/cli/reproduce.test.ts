@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { importedModules, notebookFingerprints } from '../../src/experiments/fingerprint';
-import { readNotebook, writeNotebook } from '../../src/notebook/document';
-import { projectRoot } from '../../src/notebook/jupyter';
+import { readNotebook, writeNotebook } from '../../src/reproduce/document';
+import { importedModules, notebookFingerprints } from '../../src/reproduce/fingerprint';
+import { projectRoot } from '../../src/reproduce/jupyter';
 import { notebookOf } from '../generators/notebooks';
 
 describe('cer reproduce', function () {

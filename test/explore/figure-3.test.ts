@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CurveRun } from '../../src/experiments/figure-3';
-import { curveRows } from '../../src/experiments/figure-3-report';
 import { checkpointHashes, FIGURE_3_FILE, type Figure3Data, figure3Data } from '../../src/explore/figure-3-data';
 import { figure3Controls, figure3Presets } from '../../src/explore/page/figure-3/settings';
 import { chosenPair, describeFigure3 } from '../../src/explore/page/figure-3/words';
 import { initialValues } from '../../src/explore/page/state';
 import { staleNote } from '../../src/explore/run';
+import type { CurveRun } from '../../src/measurements/signal-to-noise';
+import { curveRows } from '../../src/measurements/signal-to-noise-report';
 import { FileFormatError } from '../../src/runtime/errors';
 
 const root = join(__dirname, '..', '..');

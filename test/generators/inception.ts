@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { saveParameters } from '../../src/io/parameters';
-import { inceptionShapes } from '../../src/models/inception';
-import type { Parameters } from '../../src/models/parameters';
+import { inceptionShapes } from '../../src/models/features/inception';
+import type { Parameters } from '../../src/runtime/parameters';
 import { bits, foldIn, key } from '../../src/runtime/random';
 
 /** Random weights under which every map of the network stays of order one, the same on every machine. Needs a backend. */

@@ -1,4 +1,4 @@
-import type { Notebook } from '../../src/notebook/document';
+import type { Notebook } from '../../src/reproduce/document';
 
 /** A notebook of these code cells, for the project's kernel. */
 export function notebookOf(...sources: string[]): Notebook {

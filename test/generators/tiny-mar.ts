@@ -1,6 +1,6 @@
 import { normalTensor } from '../../src/diffusion/noise';
-import { type MarConfig, marConfig, marShapes } from '../../src/models/mar';
-import type { Parameters } from '../../src/models/parameters';
+import { type MarConfig, marConfig, marShapes } from '../../src/models/mar/mar';
+import type { Parameters } from '../../src/runtime/parameters';
 import { foldIn, key } from '../../src/runtime/random';
 
 /** 4 x 4 tokens of 2 x 2 latents; encoder and decoder of different widths. */

@@ -38,7 +38,7 @@ describe('the packed library', function () {
 
   it('holds the kernels and helper threads that its code loads', () => {
     const built = (name: string) => /\.(wasm|cjs)$/.test(name) && !/stamp|tmp/.test(name);
-    for (const place of ['transport/kernels', 'runtime/compile/kernels']) {
+    for (const place of ['transport/kernels', 'compile/kernels']) {
       const names = readdirSync(join(root, 'src', place))
         .filter(built)
         .sort();

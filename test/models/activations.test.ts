@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { gelu, silu } from '../../src/models/layers';
+import { gelu, silu } from '../../src/models/blocks/layers';
 import { useBackend } from '../../src/runtime/backend';
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-describe('models/layers activations', () => {
+describe('models/blocks/layers activations', () => {
   before(async () => {
     await useBackend();
   });

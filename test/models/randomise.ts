@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Parameters } from '../../src/models/parameters';
+import type { Parameters } from '../../src/runtime/parameters';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
 /** Random weights in every place (a fresh model's modulations and outputs are zero, which would hide mistakes). */

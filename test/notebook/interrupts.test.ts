@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
-import { type Jupyter, projectRoot } from '../../src/notebook/jupyter';
+import { type Jupyter, projectRoot } from '../../src/reproduce/jupyter';
 import { KernelSession } from '../support/kernel-session';
 
 const jupyter = require(join(projectRoot, 'scripts', 'find-jupyter.cjs')).findJupyter() as Jupyter | undefined;

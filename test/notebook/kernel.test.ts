@@ -2,10 +2,10 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readNotebook, textOf, writeNotebook } from '../../src/notebook/document';
-import { executeNotebook } from '../../src/notebook/execute';
-import { type Jupyter, projectRoot } from '../../src/notebook/jupyter';
 import { chromiumPath } from '../../src/plots/render';
+import { readNotebook, textOf, writeNotebook } from '../../src/reproduce/document';
+import { executeNotebook } from '../../src/reproduce/execute';
+import { type Jupyter, projectRoot } from '../../src/reproduce/jupyter';
 import { notebookOf } from '../generators/notebooks';
 
 const jupyter = require(join(projectRoot, 'scripts', 'find-jupyter.cjs')).findJupyter() as Jupyter | undefined;

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { projectRoot } from '../../src/notebook/jupyter';
+import { projectRoot } from '../../src/reproduce/jupyter';
 
 const { forgetChangedModules } = require(join(projectRoot, '.jupyter', 'kernels', 'cer', 'modules.cjs')) as {
   forgetChangedModules(folder: string): void;

@@ -2,10 +2,10 @@ import { strict as assert } from 'node:assert';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { forgetFindings, readFindings, summaryText, withError } from '../../src/experiments/findings';
 import { record, type SummaryRow } from '../../src/notebook/record';
 import { figure } from '../../src/plots/figure';
 import { chromiumPath, closeRenderer, renderPng } from '../../src/plots/render';
+import { forgetFindings, readFindings, summaryText, withError } from '../../src/reproduce/findings';
 
 const row: SummaryRow = { claim: 'Theorem 2', ours: '0.79', error: '0.01', paper: '< 1', verdict: 'holds' };
 const parabola = () =>

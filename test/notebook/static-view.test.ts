@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { findNotebooks } from '../../src/notebook/batch';
-import { codeCells, type Output, readNotebook, textOf } from '../../src/notebook/document';
-import { type Jupyter, jupyterEnvironment, projectRoot } from '../../src/notebook/jupyter';
+import { findNotebooks } from '../../src/reproduce/batch';
+import { codeCells, type Output, readNotebook, textOf } from '../../src/reproduce/document';
+import { type Jupyter, jupyterEnvironment, projectRoot } from '../../src/reproduce/jupyter';
 import { openChromium } from '../explore/browser';
 
 const isFigure = ({ data }: Output) => textOf(data?.['text/html']).includes('class="cer-figure"');

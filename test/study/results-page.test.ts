@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MeasuredRun } from '../../src/experiments/measured-run';
+import type { MeasuredRun } from '../../src/study/measured-run';
 import { saveResults } from '../../src/study/results';
 import { readmeResults, resultsPage, studySummary } from '../../src/study/results-page';
 import type { StudyRow } from '../../src/study/rows';

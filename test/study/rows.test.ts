@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { MeasuredRun } from '../../src/experiments/measured-run';
+import type { MeasuredRun } from '../../src/study/measured-run';
 import { difference, lowerIsBetter, measured, type StudyRow, samplingError, unitOf } from '../../src/study/rows';
 
 const row = (method: string, trainingSeed: number, seed: number, fid: number): StudyRow => ({

@@ -3,22 +3,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildProgram } from '../../src/cli/main';
-import type { MeasuredRun } from '../../src/experiments/measured-run';
-import { runConfiguration } from '../../src/experiments/run-configuration';
-import { trainingProfile } from '../../src/experiments/training-profiles';
-import { variantFolder, variantProfile, variantSchema } from '../../src/experiments/training-variants';
-import { refinementConfiguration } from '../../src/refinement/configuration';
-import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
-import { readResults, saveResults } from '../../src/study/results';
-import { difference, type StudyRow } from '../../src/study/rows';
-import { planTable, STUDY_SIZES, studyRows, TABLES } from '../../src/study/study';
+import { trainingProfile } from '../../src/recipes/profiles';
 import {
   MAR_CHOICE_SEEDS,
   missingModels,
   REPORTED_SEEDS,
   TRAININGS,
   trainingArguments,
-} from '../../src/study/trainings';
+} from '../../src/recipes/run-trainings';
+import { variantFolder, variantProfile, variantSchema } from '../../src/recipes/variants';
+import { refinementConfiguration } from '../../src/refinement/configuration';
+import type { MeasuredRun } from '../../src/study/measured-run';
+import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
+import { readResults, saveResults } from '../../src/study/results';
+import { difference, type StudyRow } from '../../src/study/rows';
+import { runConfiguration } from '../../src/study/run-configuration';
+import { planTable, STUDY_SIZES, studyRows, TABLES } from '../../src/study/study';
 import { RowStore } from '../../src/sweep/store';
 
 describe('study', () => {

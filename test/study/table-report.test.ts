@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { MeasuredRun } from '../../src/experiments/measured-run';
+import type { MeasuredRun } from '../../src/study/measured-run';
 import type { StudyRow } from '../../src/study/rows';
 import { table2Rows, table3Rows } from '../../src/study/scale-report';
 import {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type Jupyter, jupyterEnvironment, projectRoot } from '../../src/notebook/jupyter';
+import { type Jupyter, jupyterEnvironment, projectRoot } from '../../src/reproduce/jupyter';
 
 interface Message {
   type: string;

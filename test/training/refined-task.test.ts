@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { causalArConfig, causalArLoss } from '../../src/models/causal-ar';
-import { marConfig, marLoss } from '../../src/models/mar';
-import type { Parameters } from '../../src/models/parameters';
+import { causalArConfig, causalArLoss } from '../../src/models/ar/causal-ar';
+import { marConfig, marLoss } from '../../src/models/mar/mar';
+import { trainingCoupling } from '../../src/recipes/training-coupling';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
 import { nearestNeighbour } from '../../src/refinement/rivals';
-import { trainingCoupling } from '../../src/refinement/training-coupling';
 import { useBackend } from '../../src/runtime/backend';
+import type { Parameters } from '../../src/runtime/parameters';
 import { foldIn, key, normal } from '../../src/runtime/random';
 import { train } from '../../src/training/loop';
 import { preparedStep } from '../../src/training/prepared-step';
@@ -289,7 +289,7 @@ describe('training/refined-task', () => {
   });
 });
 
-describe('refinement/training-coupling', () => {
+describe('recipes/training-coupling', () => {
   const rows = (conditions: number[], classes: number[], positions: number[]): BatchConditions => ({
     conditions: Float32Array.from(conditions),
     classes: Int32Array.from(classes),

@@ -1,12 +1,12 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
+import { plain } from '../../src/compile/compile';
 import { normalTensor } from '../../src/diffusion/noise';
-import { causalArConfig, causalArLoss, drawCausalAr, initCausalAr } from '../../src/models/causal-ar';
-import { cdmConfig, cdmLoss, drawCdm, initCdm } from '../../src/models/cdm';
-import { drawMar, initMar, marConfig, marLoss } from '../../src/models/mar';
-import type { Parameters } from '../../src/models/parameters';
+import { causalArConfig, causalArLoss, drawCausalAr, initCausalAr } from '../../src/models/ar/causal-ar';
+import { cdmConfig, cdmLoss, drawCdm, initCdm } from '../../src/models/cdm/cdm';
+import { drawMar, initMar, marConfig, marLoss } from '../../src/models/mar/mar';
 import { useBackend } from '../../src/runtime/backend';
-import { plain } from '../../src/runtime/compile/compile';
+import type { Parameters } from '../../src/runtime/parameters';
 import { foldIn, type Key, key, normal } from '../../src/runtime/random';
 import { refinedCausalAr, refinedMar } from '../../src/training/refined-model';
 import { type PlainBatch, sampleShards, tokenShards } from '../../src/training/shards';

@@ -40,8 +40,8 @@ describe('transport in a browser', () => {
     );
     // platform `browser` makes esbuild refuse modules of Node; nothing but ml-matrix may come from elsewhere
     assert.deepEqual(foreign, []);
-    assert.ok(inputs.includes('src/transport/kernel-inline.ts'));
-    assert.ok(!inputs.includes('src/transport/kernel-files.ts'));
+    assert.ok(inputs.includes('src/transport/engine/kernel-inline.ts'));
+    assert.ok(!inputs.includes('src/transport/engine/kernel-files.ts'));
     // 34 kB of kernels as base64, ml-matrix, and the library
     assert.ok(script.length < 200_000, `${script.length} bytes`);
   });

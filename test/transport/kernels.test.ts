@@ -9,8 +9,8 @@ import {
   sinkhorn,
   sinkhornBatch,
 } from '../../src/transport';
-import { kernelsFromFiles, startThreads } from '../../src/transport/kernel-files';
-import { kernelModules, loadKernels, provideKernels } from '../../src/transport/kernel-modules';
+import { kernelsFromFiles, startThreads } from '../../src/transport/engine/kernel-files';
+import { kernelModules, loadKernels, provideKernels } from '../../src/transport/engine/kernel-modules';
 import { planSums } from '../../src/transport/plan';
 import type { TransportProblem } from '../../src/transport/problem';
 import { cloud, largest, largestDifference } from './clouds';

@@ -28,7 +28,7 @@ export function register(program: Command): void {
 }
 
 function afterHelp(): string {
-  const { REFINEMENT_KNOBS } = require('../../sweep/refinement-knobs') as typeof import('../../sweep/refinement-knobs');
+  const { REFINEMENT_KNOBS } = require('../../study/knobs') as typeof import('../../study/knobs');
   const width = Math.max(...REFINEMENT_KNOBS.map(({ name }) => name.length));
   const knobs = REFINEMENT_KNOBS.map(({ name, description }) => `  ${name.padEnd(width)}  ${description}`);
   return `
@@ -45,7 +45,7 @@ kept. Every point is compared with the refinement at its defaults and with itsel
 }
 
 async function run({ model, knobs, random, seeds, images, ...options }: AblateArguments): Promise<void> {
-  const { ablationSweep, REFINEMENT_KNOBS } = await import('../../sweep/refinement-knobs');
+  const { ablationSweep, REFINEMENT_KNOBS } = await import('../../study/knobs');
   const { planSweep } = await import('../../sweep/plan');
   const { join } = await import('node:path');
   const names = REFINEMENT_KNOBS.map(({ name }) => name);

@@ -27,7 +27,7 @@ Example:
   cer claims --json --seed 7 > claims.json`,
     )
     .action(async (options: ClaimsOptions) => {
-      const { runClaims } = await import('../../experiments/claims');
+      const { runClaims } = await import('../../paper/claims');
       const { checkedEntries } = await import('../../paper');
       const { seed } = options;
       const ids = checkedEntries.map(({ id }) => id);
@@ -39,7 +39,7 @@ Example:
     });
 }
 
-type Row = import('../../experiments/claims').ClaimRow;
+type Row = import('../../paper/claims').ClaimRow;
 
 function describe(row: Row): string {
   const relation = `${row.expected.relation} ${digits(row.expected.value)}${plusMinus(row.expected.error ?? 0)}`;

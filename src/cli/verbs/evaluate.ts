@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { EvaluationOptions } from '../../experiments/evaluate-folder';
+import type { EvaluationOptions } from '../../evaluation/evaluate-folder';
 import { choiceOption, wholeNumber } from '../arguments';
 import { ProgressLine } from '../progress-line';
 
@@ -73,7 +73,7 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
   }
   const options = { ...given, weights: given.weights ?? classifier };
   const { useBackend } = await import('../../runtime/backend');
-  const { evaluateImages } = await import('../../experiments/evaluate-folder');
+  const { evaluateImages } = await import('../../evaluation/evaluate-folder');
   await useBackend();
   if (options.dryRun) return rehearse(images, options);
   const line = new ProgressLine();
@@ -87,8 +87,8 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
 }
 
 async function rehearse(images: string, options: Omit<EvaluateArguments, 'classifier'>): Promise<void> {
-  const { countImages, estimateEvaluation } = await import('../../experiments/estimate');
-  const { openExtractor, referenceOf } = await import('../../experiments/evaluate-folder');
+  const { countImages, estimateEvaluation } = await import('../../study/dry-run');
+  const { openExtractor, referenceOf } = await import('../../evaluation/evaluate-folder');
   const { dryRunText } = await import('../dry-run');
   const { features, weights, statistics, neighbours, rows, strict = false, convert = false } = options;
   const reference = referenceOf(options);

@@ -36,7 +36,7 @@ Example:
 async function run(options: ExportArguments): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
   const { InvalidInputError, NumericalError } = await import('../../runtime/errors');
-  const { exportModel } = await import('../../models/export-model');
+  const { exportModel } = await import('../../models/files/export-model');
   if (!/^[1-9]\d*$/.test(options.batch)) {
     throw new InvalidInputError('--batch', {
       given: JSON.stringify(options.batch),

@@ -46,7 +46,7 @@ interface Report {
 
 async function summarise(file: string, { format, bytes, tensors, groups, values }: WeightFile): Promise<Report> {
   const { elementCount } = await import('../../io/tensor-record');
-  const { differenceCount, nearestPreset } = await import('../../models/presets-fit');
+  const { differenceCount, nearestPreset } = await import('../../models/files/presets-fit');
   const { countParameters } = await import('../../models/presets');
   const rows = [...tensors].map(([name, { dtype, shape }]) => ({
     name,

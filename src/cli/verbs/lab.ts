@@ -9,7 +9,7 @@ export function register(program: Command): void {
     .option('--port <port>', 'port to listen on, on this machine only', '8888')
     .addHelpText('after', '\nExample:\n  cer lab\n  cer lab --no-browser --port 9999')
     .action(async (rest: string[], { port }: { port: string }) => {
-      const { openLab } = await import('../../notebook/lab');
+      const { openLab } = await import('../../reproduce/lab');
       process.exitCode = await openLab(['--port', port, ...rest]);
     });
 }

@@ -40,7 +40,7 @@ export function register(program: Command): void {
     .option('--json', 'an array with a row per notebook on standard output and nothing else')
     .addHelpText('after', '\nExample:\n  cer notebooks --execute 01-score-matching\n  cer notebooks --check')
     .action(async (names: string[], options: Options) => {
-      const { findNotebooks } = await import('../../notebook/batch');
+      const { findNotebooks } = await import('../../reproduce/batch');
       const files = findNotebooks(names);
       if (options.dryRun && options.execute) return rehearse(files, options);
       const rows = new Map<string, Row>();
@@ -53,13 +53,13 @@ export function register(program: Command): void {
 }
 
 async function stripAll(files: string[]): Promise<void> {
-  const { readNotebook, strip, writeNotebook } = await import('../../notebook/document');
+  const { readNotebook, strip, writeNotebook } = await import('../../reproduce/document');
   for (const file of files) writeNotebook(file, strip(readNotebook(file)));
 }
 
 async function rehearse(files: string[], { profile, parallel, json }: Options): Promise<void> {
-  const { notebookName } = await import('../../notebook/document');
-  const { estimateNotebooks } = await import('../../experiments/estimate');
+  const { notebookName } = await import('../../reproduce/document');
+  const { estimateNotebooks } = await import('../../study/dry-run');
   const { dryRunText } = await import('../dry-run');
   const notebooks = files.map(notebookName);
   const estimate = estimateNotebooks(notebooks, profile, parallel);
@@ -69,9 +69,9 @@ async function rehearse(files: string[], { profile, parallel, json }: Options): 
 }
 
 async function executeAll(files: string[], { profile, parallel }: Options, rows: Map<string, Row>): Promise<boolean> {
-  const { BatchDisplay, executeBatch } = await import('../../notebook/batch');
-  const { notebookName } = await import('../../notebook/document');
-  const { requireJupyter } = await import('../../notebook/jupyter');
+  const { BatchDisplay, executeBatch } = await import('../../reproduce/batch');
+  const { notebookName } = await import('../../reproduce/document');
+  const { requireJupyter } = await import('../../reproduce/jupyter');
   const { abortOnInterrupt } = await import('../../runtime/interrupt');
   const { signal, release } = abortOnInterrupt();
   let good = true;
@@ -91,8 +91,8 @@ async function executeAll(files: string[], { profile, parallel }: Options, rows:
 }
 
 async function checkAll(files: string[], { json }: Options, rows: Map<string, Row>): Promise<boolean> {
-  const { checkNotebook } = await import('../../notebook/check');
-  const { notebookName, readNotebook } = await import('../../notebook/document');
+  const { checkNotebook } = await import('../../reproduce/check');
+  const { notebookName, readNotebook } = await import('../../reproduce/document');
   let good = true;
   for (const file of files) {
     const problems = checkNotebook(readNotebook(file));

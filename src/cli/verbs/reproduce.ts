@@ -34,8 +34,8 @@ export function register(program: Command): void {
     )
     .action(async ({ json, dryRun, ...options }: Options) => {
       if (dryRun) return rehearse(options, json);
-      const { reproduce } = await import('../../experiments/reproduce');
-      const { summaryText } = await import('../../experiments/findings');
+      const { reproduce } = await import('../../reproduce/reproduce');
+      const { summaryText } = await import('../../reproduce/findings');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
       const { signal, release } = abortOnInterrupt();
       const { runStudy } = await import('../../study/run-study');
@@ -58,16 +58,16 @@ export function register(program: Command): void {
 }
 
 async function rehearse(options: Omit<Options, 'json' | 'dryRun'>, json?: boolean): Promise<void> {
-  const { findNotebooks } = await import('../../notebook/batch');
-  const { notebookName } = await import('../../notebook/document');
-  const { estimateNotebooks, estimateTraining } = await import('../../experiments/estimate');
+  const { findNotebooks } = await import('../../reproduce/batch');
+  const { notebookName } = await import('../../reproduce/document');
+  const { estimateNotebooks, estimateTraining } = await import('../../study/dry-run');
   const { dryRunText } = await import('../dry-run');
   const { profile, parallel, results, fromScratch } = options;
   const notebooks = findNotebooks(options.only).map(notebookName);
   let estimate = estimateNotebooks(notebooks, profile, parallel);
   if (fromScratch) {
     const { useBackend } = await import('../../runtime/backend');
-    const { TRAINED_MODELS, trainingProfile } = await import('../../experiments/training-profiles');
+    const { TRAINED_MODELS, trainingProfile } = await import('../../recipes/profiles');
     const { PROCEDURAL_CLASSES } = await import('../../data/procedural');
     await useBackend();
     const settings = trainingProfile(profile);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { OpenModel } from '../../models/files/presets-load';
 import type { GenerateOptions } from '../../models/generate';
-import type { OpenModel } from '../../models/presets-load';
 import { InvalidInputError } from '../../runtime/errors';
 
 interface SampleOptions {
@@ -58,7 +58,7 @@ Example:
   cer sample --weights runs/mine/mar.safetensors --vae runs/mine/vae.safetensors --class 0,1 --count 200 --out samples`,
     )
     .action(async (options: SampleOptions) => {
-      const { openModel } = await import('../../models/presets-load');
+      const { openModel } = await import('../../models/files/presets-load');
       const model = openModel(options.weights, {
         preset: options.preset,
         config: options.config === undefined ? undefined : jsonObject(options.config),
@@ -85,7 +85,7 @@ interface Plan {
 
 async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenModel): Promise<Plan> {
   const { countParameters } = await import('../../models/presets');
-  const { tokenCount } = await import('../../models/mar-config');
+  const { tokenCount } = await import('../../models/mar/mar-config');
   const { spec, origin, key } = model;
   if (spec.family === 'vae') throw refusal('--weights', 'an autoencoder', 'a generator; pass the autoencoder as --vae');
   if (vae && vae.spec.family !== 'vae')
@@ -140,7 +140,7 @@ async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenMode
 /** Everything that a run would check and use, and what it would cost; the weights' headers are read, nothing is generated. */
 async function rehearse(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
-  const { estimateSampling } = await import('../../experiments/estimate');
+  const { estimateSampling } = await import('../../study/dry-run');
   const { respacedDiffusion } = await import('../../models/token-sampler');
   const { dryRunText } = await import('../dry-run');
   await useBackend();
@@ -180,7 +180,7 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: O
   const { useBackend } = await import('../../runtime/backend');
   const { toTensor } = await import('../../io/parameters');
   const { generate } = await import('../../models/generate');
-  const { decodeLatents } = await import('../../models/vae');
+  const { decodeLatents } = await import('../../models/vae/vae');
   const { foldIn, key } = await import('../../runtime/random');
   const { ProgressLine } = await import('../progress-line');
   const progress = new ProgressLine();

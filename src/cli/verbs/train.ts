@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { TrainedModelName, TrainingProfile } from '../../experiments/training-profiles';
-import type { FineTune, Variant } from '../../experiments/training-variants';
+import type { TrainedModelName, TrainingProfile } from '../../recipes/profiles';
+import type { FineTune, Variant } from '../../recipes/variants';
 import { InvalidInputError } from '../../runtime/errors';
 import type { Progress } from '../../training/loop';
 import { choiceOption, namesIn, seedNumber, wholeNumber } from '../arguments';
@@ -71,8 +71,8 @@ Interrupt it (Ctrl-C) at any time: it saves its state, and --resume continues as
 }
 
 async function run(options: TrainArguments): Promise<void> {
-  const { TRAINED_MODELS, trainingProfile } = await import('../../experiments/training-profiles');
-  const { variantProfile } = await import('../../experiments/training-variants');
+  const { TRAINED_MODELS, trainingProfile } = await import('../../recipes/profiles');
+  const { variantProfile } = await import('../../recipes/variants');
   const { seed, steps: stopAt } = options;
   const variant = variantOf(options);
   const models =
@@ -81,7 +81,7 @@ async function run(options: TrainArguments): Promise<void> {
   const say = (text: string) => console.error(text);
   if (options.dryRun) return rehearse(options, models, profile);
   const { useBackend } = await import('../../runtime/backend');
-  const { trainAll } = await import('../../experiments/train-all');
+  const { trainAll } = await import('../../recipes/train-all');
   const backend = await useBackend();
   say(`backend ${backend.name}: ${backend.reason}`);
   const stop = new AbortController();
@@ -149,8 +149,8 @@ function fineTuneOf({ fineTune: kind, from }: TrainArguments) {
 /** Reads the images, tries each model for a second and says what the training would take. */
 async function rehearse(options: TrainArguments, models: TrainedModelName[], profile: TrainingProfile): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
-  const { loadTrainingData } = await import('../../experiments/training-data');
-  const { estimateTraining } = await import('../../experiments/estimate');
+  const { loadTrainingData } = await import('../../recipes/data');
+  const { estimateTraining } = await import('../../study/dry-run');
   const { dryRunText, estimateText } = await import('../dry-run');
   const say = (text: string) => console.error(text);
   const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { initialise, type Shapes, xavier, zeros } from '../../models/initialisers';
-import { linear, silu } from '../../models/layers';
-import type { Parameters } from '../../models/parameters';
+import { initialise, type Shapes, xavier, zeros } from '../../models/blocks/initialisers';
+import { linear, silu } from '../../models/blocks/layers';
 import { InvalidInputError } from '../../runtime/errors';
+import type { Parameters } from '../../runtime/parameters';
 import { foldIn, type Key, normal, permutation, randint } from '../../runtime/random';
 import { trainStep } from '../../training/compiled-step';
 import type { Loss } from '../../training/step';

@@ -5,9 +5,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
-import { type Notebook, writeNotebook } from '../../../src/notebook/document';
-import { type Jupyter, jupyterEnvironment, projectRoot } from '../../../src/notebook/jupyter';
-import { serverArguments } from '../../../src/notebook/lab';
+import { type Notebook, writeNotebook } from '../../../src/reproduce/document';
+import { type Jupyter, jupyterEnvironment, projectRoot } from '../../../src/reproduce/jupyter';
+import { serverArguments } from '../../../src/reproduce/lab';
 
 /** The front ends in which a reader may open a notebook. */
 export type FrontEnd = 'lab' | 'notebook' | 'classic';

@@ -1,0 +1,46 @@
+import { InvalidInputError } from '../runtime/errors';
+import { loadTrainingData } from './data';
+import { TRAINED_MODELS, type TrainedModelName, trainingProfile } from './profiles';
+import { type TrainedFile, type TrainModelOptions, trainModel } from './train-model';
+import { type Variant, variantProfile } from './variants';
+
+/** Options of a training of several models. */
+export interface TrainAllOptions extends TrainModelOptions {
+  /** `procedural` (default) or a folder of class folders. */
+  data?: string;
+  strict?: boolean;
+  convert?: boolean;
+  /** Default: all, in the order in which they need each other. */
+  models?: TrainedModelName[];
+  /** Size and resolution of the token models; default those of the profile. */
+  variant?: Pick<Variant, 'size' | 'resolution'>;
+}
+
+/**
+ * Trains the autoencoder, the classifier and the token models of a profile one after the other, each from the weights before
+ * it. `trainAll('small')` makes anew what `data/checkpoints` ships; it needs a backend (`useBackend()`).
+ */
+export async function trainAll(profileName = 'small', options: TrainAllOptions = {}): Promise<TrainedFile[]> {
+  const { data = 'procedural', models = [...TRAINED_MODELS], onText } = options;
+  const unknown = models.filter((name) => !TRAINED_MODELS.includes(name));
+  if (unknown.length > 0) {
+    throw new InvalidInputError('Models to train', {
+      given: unknown.join(', '),
+      expected: `some of ${TRAINED_MODELS.join(', ')}`,
+      remedy: 'Correct the name.',
+    });
+  }
+  const named = trainingProfile(profileName);
+  const profile = options.variant ? variantProfile(named, options.variant) : named;
+  const loaded = await loadTrainingData(profile, { ...options, data, onProgress: onText });
+  for (const { file, reason } of loaded.skipped) onText?.(`skipped ${file}: ${reason}`);
+  const { train } = loaded.splits;
+  onText?.(`${train.name}: ${train.count} training images of ${train.classNames.length} classes, ${train.size} pixels`);
+  const done: TrainedFile[] = [];
+  for (const model of TRAINED_MODELS.filter((name) => models.includes(name))) {
+    const result = await trainModel(model, profile, loaded, options);
+    done.push(result);
+    if (!result.finished) break;
+  }
+  return done;
+}

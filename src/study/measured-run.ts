@@ -1,0 +1,235 @@
+import * as tf from '@tensorflow/tfjs';
+import { proceduralDataset } from '../data/procedural';
+import { describe, judge, type Quality } from '../evaluation/image-quality';
+import { type ConditionQuality, conditionProbe } from '../measurements/condition-probe';
+import { densityCoverage } from '../metrics/density-coverage';
+import type { Features } from '../metrics/features';
+import { memorisation } from '../metrics/retrieval';
+import type { ImageModel } from '../models/image-model';
+import { type Laboratory, openLaboratory } from '../recipes/trained-models';
+import { type RefinementReport, requireRefined } from '../refinement/condition-refinement';
+import { makeRefinement, type PluggedRefinement } from '../refinement/configuration';
+import type { IdealConditions } from '../refinement/ideal-conditions';
+import { type IdealLaw, type Latents, learnIdealLaw } from '../refinement/learn-ideal-law';
+import { foldIn, key, permutation } from '../runtime/random';
+import type { RunConfiguration } from './run-configuration';
+import { runOperations } from './run-operations';
+
+/** Everything measured on one run; what a configuration does not have is null. */
+export interface MeasuredRun extends Quality {
+  density: number;
+  coverage: number;
+  /** Generation and decoding, refinement included, what only measures left out. */
+  secondsPerImage: number;
+  /** Share of that time in the refinement. */
+  refinementShare: number;
+  /** Floating-point operations of generation, refinement and decoding, counted from the products. */
+  megaflopsPerImage: number;
+  /** See `ConditionQuality`: after and before the refinement. */
+  conditionError: number | null;
+  conditionErrorBefore: number | null;
+  conditionFloor: number | null;
+  spread: number | null;
+  bufferDistance: number | null;
+  bufferDistanceBefore: number | null;
+  /** Distance of images to the nearest of the buffer's training images over that of unseen images; share of near-copies (0.05 by chance). */
+  trainingDistance: number;
+  nearCopies: number;
+  /** Share of rows in groups that the refinement changed. */
+  refinedRows: number;
+}
+
+/** Images of a run with what was done to make them. The caller disposes of the images. */
+export interface GeneratedRun {
+  images: tf.Tensor4D;
+  labels: Int32Array;
+  seconds: number;
+  /** Floating-point operations per image. */
+  operations: number;
+  report?: RefinementReport;
+  before?: ConditionQuality;
+  after?: ConditionQuality;
+}
+
+/** Images per class of the reference split, and of the training images that near-copies are looked for among. */
+const REFERENCE = 300;
+const HELD = 150;
+/** Laws, refinements and features that are kept: a few megabytes each. */
+const KEPT = 48;
+
+/**
+ * Makes and measures runs, one after another; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
+ */
+export class RunMaker {
+  private readonly laboratories = new Map<string, Promise<Laboratory>>();
+  private readonly kept = new Map<string, Promise<unknown>>();
+
+  /** Generates the images of a run. */
+  async generate(configuration: RunConfiguration, seed: number): Promise<GeneratedRun> {
+    const { images: count, guidance, measure } = configuration;
+    const lab = await this.laboratory(configuration);
+    const model = modelOf(lab, configuration);
+    const refinement = await this.refinement(configuration);
+    const plugged = refinement?.plug?.();
+    const how = { guidance: refinement?.rival?.guidance ?? guidance, respacing: refinement?.rival?.respacing };
+    const labels = Int32Array.from({ length: count }, (_, i) => i % lab.classes.length);
+    const probe =
+      measure && model.teacherForced
+        ? conditionProbe(await this.held(configuration), (await this.law(configuration)).ideal, plugged?.hook)
+        : undefined;
+    const request = { labels, key: foldIn(key(seed), 'run'), ...how, hook: probe?.hook ?? plugged?.hook };
+    const started = performance.now();
+    const latents = await model.generate(request);
+    const images = lab.decode(latents);
+    await images.data();
+    const seconds = (performance.now() - started - (probe?.milliseconds() ?? 0)) / 1000;
+    latents.dispose();
+    const report = plugged?.report;
+    if (report) requireRefined(report);
+    const sampled = { images: count, ...how, priorSteps: configuration.refinement.priorSteps, report };
+    const operations = runOperations(model, lab.vae, sampled);
+    return { images, labels, seconds, operations, report, before: probe?.before(), after: probe?.after() };
+  }
+
+  /** Generates and judges. */
+  async run(configuration: RunConfiguration, seed: number): Promise<MeasuredRun> {
+    const lab = await this.laboratory(configuration);
+    const { images, labels, seconds, operations, report, before, after } = await this.generate(configuration, seed);
+    const described = describe(lab.classifier, images);
+    images.dispose();
+    const quality = judge(lab.reference, described, labels);
+    const { density, coverage } = densityCoverage(lab.reference.features, described.features);
+    const { training, unseen } = await this.bank(configuration);
+    const memory = memorisation(described.features, unseen, training);
+    const rows = (of: (group: RefinementReport['groups'][number]) => boolean) =>
+      (report?.groups ?? []).reduce((sum, group) => sum + (of(group) ? group.rows * group.tokens : 0), 0);
+    return {
+      ...quality,
+      density,
+      coverage,
+      secondsPerImage: seconds / labels.length,
+      refinementShare: (report?.milliseconds.refiner ?? 0) / 1000 / seconds,
+      megaflopsPerImage: operations / 1e6,
+      conditionError: after?.error ?? null,
+      conditionErrorBefore: before?.error ?? null,
+      conditionFloor: before?.floor ?? null,
+      spread: after?.spread ?? null,
+      bufferDistance: after?.bufferDistance ?? null,
+      bufferDistanceBefore: before?.bufferDistance ?? null,
+      trainingDistance: memory.ratio,
+      nearCopies: memory.nearCopies,
+      refinedRows: report
+        ? rows((group) => group.iterations.length > 0) /
+          Math.max(
+            1,
+            rows(() => true),
+          )
+        : 0,
+    };
+  }
+
+  /** Models, autoencoder and reference of a training; the last two trainings are kept, those before them freed. */
+  laboratory({ checkpoints, training }: RunConfiguration): Promise<Laboratory> {
+    const name = JSON.stringify([checkpoints, training]);
+    const found =
+      this.laboratories.get(name) ?? openLaboratory({ checkpoints, training, referencePerClass: REFERENCE });
+    this.laboratories.delete(name);
+    this.laboratories.set(name, found);
+    if (this.laboratories.size > 2) {
+      const [oldest] = this.laboratories;
+      this.laboratories.delete(oldest[0]);
+      oldest[1].then((lab) => lab.dispose()).catch(() => undefined); // one that failed to open has nothing to free
+    }
+    return found;
+  }
+
+  /** The buffer of a run. */
+  law(configuration: RunConfiguration): Promise<IdealLaw> {
+    const { model: name, training, checkpoints, law, refinement } = configuration;
+    return this.once(['law', name, training, checkpoints, law, refinement.buffer], async () => {
+      const lab = await this.laboratory(configuration);
+      const model = modelOf(lab, configuration);
+      const classes = lab.classes.length;
+      const latents =
+        law.source === 'own' ? await ownLatents(model, classes, law.perClass) : lab.latents(law.split, law.perClass);
+      const random = permutation(foldIn(key(1), 'shuffled'), latents.labels.length);
+      const fileUnder = {
+        real: undefined,
+        own: undefined,
+        'wrong-class': (label: number) => (label + 1) % classes,
+        shuffled: (_: number, image: number) => latents.labels[random[image]],
+      }[law.source];
+      return learnIdealLaw(model, latents, key(1), { ...refinement.buffer, fileUnder });
+    });
+  }
+
+  /** The law of images that nothing else has seen: what conditions are measured against. */
+  private async held(configuration: RunConfiguration): Promise<IdealConditions> {
+    const { model: name, training, checkpoints } = configuration;
+    return this.once(['held', name, training, checkpoints], async () => {
+      const lab = await this.laboratory(configuration);
+      const latents = lastOfEachClass(lab.latents('control', 2 * HELD), HELD);
+      return (await learnIdealLaw(modelOf(lab, configuration), latents, key(2), { capacity: HELD })).ideal;
+    });
+  }
+
+  /** Features of the buffer's training images and of unseen ones, both through the autoencoder. */
+  private bank(configuration: RunConfiguration): Promise<{ training: Features; unseen: Features }> {
+    const { checkpoints, training, law } = configuration;
+    return this.once(['bank', checkpoints, training.resolution, law.perClass], async () => {
+      const lab = await this.laboratory(configuration);
+      const features = (split: 'train' | 'control', perClass: number) => {
+        const pixels = lab.pixels(proceduralDataset({ split, perClass, size: training.resolution }));
+        const rebuilt = lab.reconstruct(pixels);
+        const described = describe(lab.classifier, rebuilt).features;
+        tf.dispose([pixels, rebuilt]);
+        return described;
+      };
+      return { training: features('train', law.perClass), unseen: features('control', 100) };
+    });
+  }
+
+  private async refinement(configuration: RunConfiguration): Promise<PluggedRefinement | undefined> {
+    const { model: name, training, checkpoints, law, refinement } = configuration;
+    if (refinement.method === 'none') return undefined;
+    return this.once(['refinement', name, training, checkpoints, law, refinement], async () => {
+      const { fingerprint } = modelOf(await this.laboratory(configuration), configuration);
+      return makeRefinement(refinement as never, (await this.law(configuration)).ideal, fingerprint);
+    });
+  }
+
+  /** Made when first asked for; the last few are kept. */
+  private once<T>(what: unknown, make: () => Promise<T>): Promise<T> {
+    const name = JSON.stringify(what);
+    const found = (this.kept.get(name) as Promise<T> | undefined) ?? make();
+    this.kept.delete(name);
+    this.kept.set(name, found);
+    if (this.kept.size > KEPT) this.kept.delete([...this.kept.keys()][0]);
+    return found;
+  }
+}
+
+/** The model of a run. */
+export function modelOf(lab: Laboratory, { model }: Pick<RunConfiguration, 'model'>): ImageModel {
+  return lab.models[model === 'AR' ? 'ar' : model === 'MAR' ? 'mar' : 'cdm'];
+}
+
+/** Images that the model makes itself, as if they were real. */
+async function ownLatents(model: ImageModel, classes: number, perClass: number): Promise<Latents> {
+  const labels = Int32Array.from({ length: classes * perClass }, (_, i) => i % classes);
+  const latents = await model.generate({ labels, key: foldIn(key(1), 'own images of the buffer') });
+  const values = (await latents.data()) as Float32Array;
+  latents.dispose();
+  return { values, labels };
+}
+
+/** The last `count` images of each class; data sets are sorted by class. */
+function lastOfEachClass({ values, labels }: Latents, count: number): Latents {
+  const each = values.length / labels.length;
+  const kept = Array.from(labels.keys()).filter((i) => i + count >= labels.length || labels[i + count] !== labels[i]);
+  const part = new Float32Array(kept.length * each);
+  kept.forEach((image, i) => {
+    part.set(values.subarray(image * each, (image + 1) * each), i * each);
+  });
+  return { values: part, labels: Int32Array.from(kept, (i) => labels[i]) };
+}

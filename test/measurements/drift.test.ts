@@ -1,0 +1,100 @@
+import { strict as assert } from 'node:assert';
+import * as tf from '@tensorflow/tfjs';
+import { measureDrift } from '../../src/measurements/drift';
+import { causalArConfig } from '../../src/models/ar/causal-ar';
+import type { ImageModel } from '../../src/models/image-model';
+import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
+import { useBackend } from '../../src/runtime/backend';
+import { foldIn, key, normal } from '../../src/runtime/random';
+
+const width = 4;
+const rows = 60;
+
+/** Two steps of conditions: step 0 follows the ideal law N(0, 1), step 1 is shifted by `shift` in every coordinate. */
+function shiftedModel(shift: number): ImageModel {
+  return {
+    spec: { family: 'ar', config: causalArConfig() },
+    name: 'shifted',
+    fingerprint: 'shifted',
+    conditionWidth: width,
+    tokens: 2,
+    channels: 1,
+    side: 1,
+    steps: 2,
+    denoisingSteps: 1,
+    toLatents: (tokens) => tokens.expandDims(3) as tf.Tensor4D,
+    generate: async ({ labels, key: source, hook }) => {
+      for (const step of [0, 1]) {
+        const values = Float32Array.from(normal(foldIn(source, step), labels.length * width), (z) => z + step * shift);
+        const conditions = tf.tensor2d(values, [labels.length, width]);
+        const refined = await hook?.({
+          step,
+          steps: 2,
+          conditions,
+          classes: labels,
+          positions: new Int32Array(labels.length).fill(step),
+          samples: labels.map((_, i) => i),
+          shortSample: (c) => c,
+        });
+        tf.dispose([conditions, ...(refined ? [refined] : [])]);
+      }
+      return tf.zeros([labels.length, 1, 1, 1]);
+    },
+  };
+}
+
+describe('measurements/drift', () => {
+  const ideal = createIdealConditions({
+    width,
+    grouping: 'class-position',
+    capacity: 2 * rows,
+    fingerprint: 'shifted',
+  });
+  const labels = Int32Array.from({ length: 5 * rows }, (_, i) => i % 5);
+
+  before(async () => {
+    await useBackend();
+    for (const position of [0, 1]) {
+      for (let label = 0; label < 5; label++) {
+        const count = 2 * rows;
+        addConditions(
+          ideal,
+          {
+            conditions: Float32Array.from(normal(foldIn(foldIn(key(5), position), label), count * width)),
+            classes: new Int32Array(count).fill(label),
+            positions: new Int32Array(count).fill(position),
+            steps: new Int32Array(count),
+          },
+          key(6),
+        );
+      }
+    }
+  });
+
+  it('is zero within its error where the law is right, and the squared shift over the variance where it is not', async () => {
+    const shift = 0.8;
+    const { before: drift } = await measureDrift(shiftedModel(shift), ideal, { labels, key: key(7) });
+    assert.deepEqual(
+      drift.map(({ step, groups }) => [step, groups]),
+      [
+        [0, 5],
+        [1, 5],
+      ],
+    );
+    assert.ok(Math.abs(drift[0].excess) < 4 * drift[0].error, `${drift[0].excess} ± ${drift[0].error}`);
+    // W2^2 of a shift is |shift|^2 = 4 * 0.64, the variance 4; the divergence is exact for shifts, the floor adds noise
+    assert.ok(Math.abs(drift[1].excess - shift ** 2) < 5 * drift[1].error, `${drift[1].excess} ± ${drift[1].error}`);
+    assert.ok(Math.abs(drift[1].spread - 1) < 0.3);
+  });
+
+  it('measures after the hook what the hook returns, and leaks nothing', async () => {
+    const before = tf.memory().numTensors;
+    const { after } = await measureDrift(shiftedModel(0.8), ideal, {
+      labels,
+      key: key(7),
+      hook: ({ step, conditions }) => tf.sub(conditions, 0.8 * step) as tf.Tensor2D,
+    });
+    assert.ok(Math.abs(after[1].excess) < 4 * after[1].error);
+    assert.equal(tf.memory().numTensors, before);
+  });
+});
