@@ -22,6 +22,20 @@ export interface DiffusionTables {
   posteriorMeanOfNoised: Float64Array;
 }
 
+/** Tables that a reverse step reads for each row of a batch. */
+export const COEFFICIENTS = [
+  'logBetas',
+  'sqrtAlphaBar',
+  'sqrtOneMinusAlphaBar',
+  'sqrtReciprocalAlphaBar',
+  'sqrtReciprocalMinusOne',
+  'posteriorLogVarianceClipped',
+  'posteriorMeanOfStart',
+  'posteriorMeanOfNoised',
+] as const;
+
+export type Coefficient = (typeof COEFFICIENTS)[number];
+
 /** A Gaussian diffusion process with learned-range variance and noise prediction, possibly respaced. */
 export interface Diffusion {
   /** Number of steps of this (respaced) process. */
@@ -29,6 +43,8 @@ export interface Diffusion {
   /** Per step the original step number, which is what a network is given. */
   timestepMap: Int32Array;
   tables: DiffusionTables;
+  /** `COEFFICIENTS` of every step in float32, `[steps, 8]`. */
+  coefficients: Float32Array;
 }
 
 export interface DiffusionOptions {
@@ -54,7 +70,9 @@ export function createDiffusion(options: DiffusionOptions = {}): Diffusion {
     last = original[step];
     return beta;
   });
-  return { steps: kept.length, timestepMap: Int32Array.from(kept), tables: tablesOf(betas) };
+  const tables = tablesOf(betas);
+  const coefficients = Float32Array.from(kept.flatMap((_, step) => COEFFICIENTS.map((name) => tables[name][step])));
+  return { steps: kept.length, timestepMap: Int32Array.from(kept), tables, coefficients };
 }
 
 function tablesOf(betas: Float64Array): DiffusionTables {

@@ -117,16 +117,9 @@ export function extentAt(frames: readonly FlowFrame[], time: number): number {
   return now + (time - index) * (next - now);
 }
 
-const reaches = new WeakMap<FlowFrame, number>();
-
 /** Largest coordinate of a frame with a margin, at least `EXTENT`. */
-function reach(frame: FlowFrame): number {
-  let known = reaches.get(frame);
-  if (known === undefined) {
-    known = frame.points.reduce((largest, value) => Math.max(largest, 1.08 * Math.abs(value)), EXTENT);
-    reaches.set(frame, known);
-  }
-  return known;
+function reach({ points }: FlowFrame): number {
+  return points.reduce((largest, value) => Math.max(largest, 1.08 * Math.abs(value)), EXTENT);
 }
 
 interface Grid {
