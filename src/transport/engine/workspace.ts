@@ -14,9 +14,11 @@ const KEPT_COSTS = 2 ** 19;
 /** From this dimension on, float32 points are subtracted in float32 while the mean cost is at most WIDE_SCALE epsilon. */
 const WIDE_DIMENSION = 64;
 const WIDE_SCALE = 50;
-const ABSENT = -1e300;
+/** Potential of columns without mass and of the padding: never the minimum of a row, and exp(-Infinity) = 0, whatever the costs. */
+const ABSENT = -Infinity;
 
 interface Instance {
+  module: WebAssembly.Module;
   memory: WebAssembly.Memory;
   kernels: Kernels;
 }
@@ -123,6 +125,10 @@ export class Workspace {
     this.targets = take(this.depth ? this.panelColumns * 8 * this.depth : 0);
     this.bytes = top;
     this.instance = takeInstance(threads > 1 ? modules.shared! : modules.single, threads > 1, top);
+    // Kernels read the padding of rows and columns. Zeros, as in fresh memory, keep a solve independent of earlier ones;
+    // the matrix, by far the largest part, is the exception: `build` writes all of it.
+    const afterMatrix = this.pointer.matrix + row * this.stride;
+    new Uint8Array(this.instance.memory.buffer, afterMatrix, top - afterMatrix).fill(0);
     if (threads > 1) this.team = start!(threads - 1, modules.shared!, this.instance.memory);
   }
 
@@ -266,10 +272,10 @@ function takeInstance(module: WebAssembly.Module, shared: boolean, bytes: number
   const pages = Math.ceil(bytes / PAGE);
   let instance = idle[kind];
   idle[kind] = undefined; // a solve inside a solve (a metric that calls sinkhorn) gets a memory of its own
-  if (!instance) {
+  if (instance?.module !== module) {
     const memory = new WebAssembly.Memory({ initial: pages, ...(shared ? { maximum: 65536, shared: true } : {}) });
     const created = new WebAssembly.Instance(module, { env: { memory } });
-    instance = { memory, kernels: created.exports as unknown as Kernels };
+    instance = { module, memory, kernels: created.exports as unknown as Kernels };
   }
   const missing = pages - instance.memory.buffer.byteLength / PAGE;
   if (missing > 0) instance.memory.grow(missing);

@@ -177,7 +177,8 @@ function squaredDistance(x: usize, y: usize, bytes: usize): f64 {
  * Turns `rows` rows of float64 costs into rows of the matrix: E_ij = (f_i + g_j - C_ij) / epsilon, stored as E (log form)
  * or exp(E). With `normalise`, f_i is first set to min_j (C_ij - g_j) over the columns with mass, so that the largest
  * entry of each row is exp(0) whatever the potentials were. `stride` (multiple of 8) entries per row on both sides;
- * the caller keeps `g` at -1e300 in the padding, and in `gLive` (used for the minimum) at columns without mass too.
+ * the caller keeps `g` at -Infinity in the padding, and `gLive` (used for the minimum) at columns without mass too; costs
+ * in the padding may be any finite numbers.
  */
 export function finishRows(
   cost: usize,

@@ -10,8 +10,8 @@ parentPort.on('message', (session) => {
   const values = new Float64Array(session.control, 16);
   try {
     if (session.memory !== memory) {
-      memory = session.memory;
-      exported = new WebAssembly.Instance(session.module, { env: { memory } }).exports;
+      exported = new WebAssembly.Instance(session.module, { env: { memory: session.memory } }).exports;
+      memory = session.memory; // only now: what failed is tried again, not used with other memory
     }
   } catch {
     Atomics.store(control, 3, 1);
