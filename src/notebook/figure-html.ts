@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Figure } from '../plots/figure';
 import { toPlain } from '../plots/render';
-import { escapeHtml } from './output';
+import { Html, html } from './html';
 
 /** plotly.js as seen from the root folder of a Jupyter server that `cer lab` started. */
 const PLOTLY_ROUTE = 'files/node_modules/plotly.js-cartesian-dist-min/plotly-cartesian.min.js';
@@ -32,16 +32,31 @@ function upgradeScript(id: string, figure: Figure): string {
 })(${json})`;
 }
 
-/** A figure as HTML: a box of the figure's size with the picture inside and the script that makes it interactive. */
-export function figureHtml(figure: Figure, png: Buffer | undefined, count: number): string {
+/** Whether a script of a page is one that `figureHtml` writes, to the letter. */
+export function isFigureScript(script: string): boolean {
+  const id = /getElementById\('(cer-figure-[\w-]+)'\)/.exec(script)?.[1];
+  const json = script.slice(script.lastIndexOf('\n})(') + 4, -1); // the figure itself has no line breaks
+  try {
+    return id !== undefined && upgradeScript(id, JSON.parse(json)) === script;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A figure as HTML: a box of the figure's size with the picture inside and the script that makes it interactive.
+ * @param name sets it apart from the page's other figures: letters, digits and hyphens.
+ */
+export function figureHtml(figure: Figure, png: Buffer | undefined, name: string): Html {
   const plain = toPlain(figure);
   const hash = createHash('sha256').update(JSON.stringify(plain)).digest('hex').slice(0, 10);
-  const id = `cer-figure-${count}-${hash}`;
-  const { width = 700, height = 450 } = plain.layout;
-  const picture = png
-    ? `<img src="data:image/png;base64,${png.toString('base64')}" width="${width}" height="${height}" alt="${escapeHtml(titleOf(figure))}">`
-    : '';
-  return `<div id="${id}" class="cer-figure" style="width:${width}px;height:${height}px">${picture}</div>\n<script>${upgradeScript(id, plain)}</script>`;
+  const id = `cer-figure-${name}-${hash}`;
+  const [width, height] = [plain.layout.width ?? 700, plain.layout.height ?? 450].map(Number);
+  const source = `data:image/png;base64,${png?.toString('base64')}`;
+  const picture = png && html`<img src="${source}" width="${width}" height="${height}" alt="${titleOf(figure)}">`;
+  const script = new Html(upgradeScript(id, plain)); // its JSON holds no tag
+  return html`<div id="${id}" class="cer-figure" style="width:${width}px;height:${height}px">${picture}</div>
+<script>${script}</script>`;
 }
 
 /** The title of a figure as plain text. */

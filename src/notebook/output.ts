@@ -40,8 +40,3 @@ export function finishWithCell<T>(work: Promise<T>): Promise<T> {
   work.then(forget, forget);
   return work;
 }
-
-/** Text as HTML. */
-export function escapeHtml(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}

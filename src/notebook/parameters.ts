@@ -1,6 +1,7 @@
 import { closest } from '../runtime/closest';
 import { InvalidInputError } from '../runtime/errors';
-import { escapeHtml, publish } from './output';
+import { html } from './html';
+import { publish } from './output';
 
 type Scalar = number | string | boolean;
 type Value = Scalar | readonly Scalar[];
@@ -104,10 +105,8 @@ function display(inEffect: Record<string, Value>, origin: Record<string, string>
     origin[name] ?? 'default',
   ]);
   const text = [`Parameters (profile ${profile})`, ...rows.map(([n, v, o]) => `  ${n} = ${v}  (${o})`)].join('\n');
-  const body = rows.map(
-    (row) => `<tr>${row.map((c) => `<td style="text-align:left">${escapeHtml(c)}</td>`).join('')}</tr>`,
-  );
-  const head = ['name', 'value', 'from'].map((name) => `<th style="text-align:left">${name}</th>`).join('');
-  const html = `<table class="cer-parameters"><caption style="text-align:left;white-space:nowrap">Parameters in effect, profile <b>${profile}</b></caption><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table>`;
-  publish({ 'text/html': html, 'text/plain': text }, text);
+  const body = rows.map((row) => html`<tr>${row.map((cell) => html`<td style="text-align:left">${cell}</td>`)}</tr>`);
+  const head = ['name', 'value', 'from'].map((name) => html`<th style="text-align:left">${name}</th>`);
+  const shown = html`<table class="cer-parameters"><caption style="text-align:left;white-space:nowrap">Parameters in effect, profile <b>${profile}</b></caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+  publish({ 'text/html': shown.text, 'text/plain': text }, text);
 }

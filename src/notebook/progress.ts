@@ -1,4 +1,5 @@
-import { escapeHtml, inNotebook, publish } from './output';
+import { html } from './html';
+import { inNotebook, publish } from './output';
 
 /** A progress bar that moves in place; `done` leaves a line without times, so that a re-run gives no difference. */
 export interface Progress {
@@ -41,8 +42,8 @@ export function progress(label: string, total: number): Progress {
       process.stderr.write(`${text}\n`);
       return;
     }
-    const html = `<div style="display:flex;gap:0.6em;align-items:center"><progress value="${fraction.toFixed(4)}" max="1"></progress><span>${escapeHtml(text)}</span></div>`;
-    publish({ 'text/html': html, 'text/plain': text }, text, id, opened);
+    const bar = html`<div style="display:flex;gap:0.6em;align-items:center"><progress value="${fraction.toFixed(4)}" max="1"></progress><span>${text}</span></div>`;
+    publish({ 'text/html': bar.text, 'text/plain': text }, text, id, opened);
     opened = true;
   }
 

@@ -25,6 +25,6 @@ async function publishFigure(figure: Figure): Promise<void> {
       `No Chromium found, so figures have no static picture (${chromiumPath() ?? 'set CER_CHROMIUM to one'}).`,
     );
   }
-  const bundle = { 'text/html': figureHtml(figure, png, ++count), 'text/plain': text };
+  const bundle = { 'text/html': figureHtml(figure, png, String(++count)).text, 'text/plain': text };
   publish(png ? { 'image/png': png.toString('base64'), ...bundle } : bundle, text);
 }

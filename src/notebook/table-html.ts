@@ -1,4 +1,4 @@
-import { escapeHtml } from './output';
+import { Html, html, lines } from './html';
 
 /** A column of a table as it is shown. */
 export interface Column {
@@ -15,7 +15,7 @@ export interface Column {
  * the other way round; empty cells stay last and equal ones in their order. Where no scripts run nothing promises it.
  * One listener of the whole page, as a notebook runs scripts before the table has its place.
  */
-const SORT_SCRIPT = `(function(){
+export const SORT_SCRIPT = `(function(){
   if(window.cerSort)return;window.cerSort=true;
   var style=document.createElement('style');
   style.textContent='.cer-table thead th{cursor:pointer}.cer-table th[aria-sort=ascending]::after{content:" \\u25b2"}.cer-table th[aria-sort=descending]::after{content:" \\u25bc"}';
@@ -39,17 +39,16 @@ const SORT_SCRIPT = `(function(){
 const PAPER_STYLE = ';font-style:italic;opacity:0.7';
 
 /** Rows of formatted cells as an HTML table that a click on a header sorts. */
-export function tableHtml(columns: readonly Column[], cells: readonly string[][], title?: string): string {
+export function tableHtml(columns: readonly Column[], cells: readonly string[][], title?: string): Html {
   const style = columns.map(
     ({ numeric, paper }) =>
-      `style="text-align:${numeric ? 'right' : 'left'}${numeric ? ';font-variant-numeric:tabular-nums' : ''}${paper ? PAPER_STYLE : ''}"`,
+      `text-align:${numeric ? 'right;font-variant-numeric:tabular-nums' : 'left'}${paper ? PAPER_STYLE : ''}`,
   );
-  const head = columns.map(({ name }, at) => `<th scope="col" tabindex="0" ${style[at]}>${escapeHtml(name)}</th>`);
-  const body = cells.map(
-    (row) => `<tr>${row.map((cell, at) => `<td ${style[at]}>${escapeHtml(cell)}</td>`).join('')}</tr>`,
-  );
-  const caption = title
-    ? `<caption style="text-align:left;white-space:nowrap;font-weight:600">${escapeHtml(title)}</caption>`
-    : '';
-  return `<table class="cer-table">${caption}<thead><tr>${head.join('')}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table>\n<script>${SORT_SCRIPT}</script>`;
+  const head = columns.map(({ name }, at) => html`<th scope="col" tabindex="0" style="${style[at]}">${name}</th>`);
+  const body = cells.map((row) => html`<tr>${row.map((cell, at) => html`<td style="${style[at]}">${cell}</td>`)}</tr>`);
+  const caption = title && html`<caption style="text-align:left;white-space:nowrap;font-weight:600">${title}</caption>`;
+  return html`<table class="cer-table">${caption}<thead><tr>${head}</tr></thead><tbody>
+${lines(body)}
+</tbody></table>
+<script>${new Html(SORT_SCRIPT)}</script>`;
 }

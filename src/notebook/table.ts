@@ -31,7 +31,7 @@ export function table(rows: Rows, { title, digits = 4, columns, paper = {} }: Ta
   }));
   const cells = values.map((row) => row.map((cell) => formatCell(cell, digits)));
   const text = tableText(shown, cells, title);
-  publish({ 'text/html': tableHtml(shown, cells, title), 'text/plain': text }, text);
+  publish({ 'text/html': tableHtml(shown, cells, title).text, 'text/plain': text }, text);
 }
 
 /** The columns with the paper's right after ours. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { loadParameters, toTensor } from '../io/parameters';
+import { pathInside } from '../io/path-inside';
 import { readSafetensors, type SafetensorsFile } from '../io/safetensors';
 import { toFloat64, toInt32 } from '../io/tensor-record';
 import { FileFormatError, InvalidInputError } from '../runtime/errors';
@@ -66,7 +67,7 @@ export class ReferenceCase {
 
   weightsPath(): string {
     return 'weights_file' in this.json
-      ? join(dirname(this.stem), String(this.json.weights_file))
+      ? pathInside(dirname(this.stem), this.json.weights_file, `Reference ${this.name}`)
       : `${this.stem}.safetensors`;
   }
 

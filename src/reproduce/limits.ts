@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Html, html } from '../notebook/html';
 import { markdownTable } from '../notebook/markdown-table';
 import { CHECKPOINTS, type Provenance } from '../training/trained-model';
 import type { Finding } from './findings';
@@ -21,7 +22,7 @@ const KNOWN = join(__dirname, '..', '..', 'docs', 'what-does-not-work.md');
  * The page of limits: how far the numbers of this run reach, read from the weights' provenance and from what the experiments recorded, and then
  * what is known not to work.
  */
-export function limitsSection({ profile, findings, checkpoints = CHECKPOINTS, known }: LimitSources): string {
+export function limitsSection({ profile, findings, checkpoints = CHECKPOINTS, known }: LimitSources): Html {
   const trainings = trainingRows(checkpoints);
   const samplings = samplingRows(findings);
   const parts = [
@@ -34,7 +35,7 @@ export function limitsSection({ profile, findings, checkpoints = CHECKPOINTS, kn
     ...notesOf(findings),
     lowered(known ?? (existsSync(KNOWN) ? readFileSync(KNOWN, 'utf8') : '')),
   ];
-  return `<section id="limits">${markdownToHtml(parts.join('\n\n'))}</section>`;
+  return html`<section id="limits">${markdownToHtml(parts.join('\n\n'))}</section>`;
 }
 
 function scaleText(profile: string, findings: readonly Finding[]): string {

@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../io/atomic-file';
 import { BatchDisplay, executeBatch, findNotebooks, type Job } from './batch';
 import { notebookName, readNotebook } from './document';
 import type { Outcome } from './execute';
-import { type Finding, forgetFindings, readFindings } from './findings';
+import { forgetFindings, type NotebookResult, type Reproduction, readFindings } from './findings';
 import { notebookFingerprints } from './fingerprint';
 import { projectRoot, requireJupyter } from './jupyter';
 import { writeReport } from './report';
@@ -24,26 +24,6 @@ export interface ReproduceOptions {
   signal?: AbortSignal;
   /** Where progress goes; default stderr. */
   stream?: NodeJS.WriteStream;
-}
-
-/** How one notebook of the run ended; `reused` when it was finished before and nothing changed since. */
-export interface NotebookResult {
-  notebook: string;
-  status: Outcome['status'] | 'reused';
-  seconds: number;
-  cells: number;
-  /** The failing cell's number and error. */
-  failedCell?: number;
-  error?: string;
-}
-
-export interface Reproduction {
-  profile: string;
-  results: string;
-  notebooks: NotebookResult[];
-  findings: Finding[];
-  /** Path of the report, unless the run was interrupted. */
-  report?: string;
 }
 
 interface State {
@@ -133,7 +113,8 @@ function stateFile(results: string, name: string): string {
 
 function readState(results: string, name: string): State | undefined {
   try {
-    return JSON.parse(readFileSync(stateFile(results, name), 'utf8'));
+    const { fingerprint, seconds, cells } = JSON.parse(readFileSync(stateFile(results, name), 'utf8'));
+    return { fingerprint, seconds: Number(seconds), cells: Number(cells) };
   } catch {
     return undefined; // not finished before
   }

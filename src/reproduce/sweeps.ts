@@ -1,57 +1,72 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { pathInside } from '../io/path-inside';
 import { figureHtml } from '../notebook/figure-html';
+import { type Html, html, lines } from '../notebook/html';
 import { markdownTable } from '../notebook/markdown-table';
-import { escapeHtml } from '../notebook/output';
 import type { Figure } from '../plots/figure';
-import type { SweepFindings } from '../sweep/report';
+import { parsed, readJson } from './findings';
 import { markdownToHtml } from './markdown';
 
 const SUFFIX = '-report.json';
 
-/** The sweeps that left a report in a folder or in a folder directly inside it, as sections; empty where there are none. */
-export function sweepSections(folder: string): { name: string; html: string }[] {
+const cell = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const table = z.object({ title: z.string(), note: z.string().optional(), page: z.array(z.record(z.string(), cell)) });
+/** What the report shows of a sweep's own one, which `reportSweep` writes. */
+const sweepSchema = z.object({
+  sweep: z.string(),
+  description: z.string(),
+  seeds: z.array(z.number()),
+  text: z.string(),
+  tables: z.record(z.string(), table),
+  figures: z.array(z.object({ json: z.string(), png: z.string().optional() })),
+});
+const figureSchema = z.object({ data: z.array(z.looseObject({})), layout: z.looseObject({}) });
+
+/**
+ * The sweeps that left a report in a folder or in a folder directly inside it, as sections; empty where there are none.
+ * @throws FileFormatError for a report that is damaged or names files elsewhere.
+ */
+export function sweepSections(folder: string): { name: string; html: Html }[] {
   const found = reportFiles(folder).flatMap((path) => {
-    const findings: Partial<SweepFindings> = JSON.parse(readFileSync(path, 'utf8'));
-    const isReport = typeof findings.sweep === 'string' && findings.tables && findings.figures;
-    return isReport ? [{ findings: findings as SweepFindings, folder: dirname(path) }] : [];
+    const content = readJson(path);
+    const isReport = 'sweep' in content && 'tables' in content && 'figures' in content;
+    return isReport ? [{ path, sweep: parsed(sweepSchema, content, path) }] : [];
   });
-  return found.map(({ findings, folder: own }, at) => ({ name: findings.sweep, html: section(findings, own, at) }));
+  return found.map(({ path, sweep }, at) => ({ name: sweep.sweep, html: section(sweep, path, at) }));
 }
 
 function reportFiles(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const inside = readdirSync(folder)
-    .sort()
-    .map((name) => join(folder, name));
-  const folders = [folder, ...inside.filter((path) => statSync(path).isDirectory())];
-  return folders.flatMap((each) =>
-    readdirSync(each)
-      .filter((name) => name.endsWith(SUFFIX))
-      .sort()
-      .map((name) => join(each, name)),
-  );
+  const inside = entries(folder);
+  const folders = [folder, ...inside.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory())];
+  return folders.flatMap(entries).filter((path) => path.endsWith(SUFFIX));
 }
 
-function section({ sweep, description, seeds, text, tables, figures }: SweepFindings, folder: string, at: number) {
+const entries = (folder: string) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .sort()
+        .map((name) => join(folder, name))
+    : [];
+
+function section(sweep: z.output<typeof sweepSchema>, report: string, at: number): Html {
+  const { description, seeds, text, tables, figures } = sweep;
+  const beside = (name: string) => pathInside(dirname(report), name, `Sweep report ${report}`);
   const pictures = figures.map(({ json, png }, i) => {
-    const figure: Figure = JSON.parse(readFileSync(join(folder, json), 'utf8'));
-    const picture = png && existsSync(join(folder, png)) ? readFileSync(join(folder, png)) : undefined;
-    const html = figureHtml(figure, picture, i + 1).replace(
-      /cer-figure-(?=\d+-[0-9a-f]{10})/g,
-      `cer-figure-sweep-${at}-`,
-    );
-    return `<div class="output">${html}</div>`;
+    const figure = parsed(figureSchema, readJson(beside(json)), beside(json)) as Figure;
+    const picture = png && existsSync(beside(png)) ? readFileSync(beside(png)) : undefined;
+    return html`<div class="output">${figureHtml(figure, picture, `sweep-${at}-${i + 1}`)}</div>`;
   });
   // The widest table comes last, folded: every point with every number.
   const order = Object.entries(tables).sort(([a], [b]) => Number(a === 'summary') - Number(b === 'summary'));
   const shown = order.map(([name, { title, note, page }]) => {
     const body = markdownToHtml([note ?? '', page.length > 0 ? markdownTable(page) : 'No rows.'].join('\n\n'));
-    const open = name === 'summary' ? '' : ' open';
-    return `<details${open}><summary><strong>${escapeHtml(title)}</strong></summary><div class="output">${body}</div></details>`;
+    const content = html`<summary><strong>${title}</strong></summary><div class="output">${body}</div>`;
+    return name === 'summary' ? html`<details>${content}</details>` : html`<details open>${content}</details>`;
   });
-  return `<section id="sweep-${at}"><h1>Sweep: ${escapeHtml(sweep)}</h1>
-<p>${escapeHtml(description)}; seeds ${seeds.join(', ')}.</p><pre>${escapeHtml(text)}</pre>
-${pictures.join('\n')}
-${shown.join('\n')}</section>`;
+  return html`<section id="sweep-${at}"><h1>Sweep: ${sweep.sweep}</h1>
+<p>${description}; seeds ${seeds.join(', ')}.</p><pre>${text}</pre>
+${lines(pictures)}
+${lines(shown)}</section>`;
 }

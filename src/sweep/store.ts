@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { pathInside } from '../io/path-inside';
 import { InvalidInputError } from '../runtime/errors';
 import type { Values } from '../study/experiments';
 import { canonicalJson } from './configuration';
@@ -147,11 +148,11 @@ export class RowStore {
   }
 
   private path(key: string): string {
-    return join(this.rows, `${key}.json`);
+    return pathInside(this.rows, `${key}.json`, 'Key of a row');
   }
 
   private claimPath(key: string, generation: number): string {
-    return join(this.claims, `${key}.${generation}`);
+    return pathInside(this.claims, `${key}.${generation}`, 'Key of a row');
   }
 
   private generations(key: string): number[] {

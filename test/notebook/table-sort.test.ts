@@ -29,7 +29,7 @@ describe('a table in the browser', function () {
           ['CDM', '117.3 ± 5.0', '0.02'],
           ['nearest', '51.2 ± 1.5', '−∞'],
         ],
-      ),
+      ).text,
     );
   });
   after(() => browser?.close());

@@ -86,7 +86,7 @@ describe('notebook/table', () => {
       ],
       [['<b>x', '1']],
       'T & U',
-    );
+    ).text;
     assert.ok(html.includes('&lt;b&gt;x') && html.includes('&lt;a&gt;') && html.includes('T &amp; U'));
     assert.ok(!html.includes('<b>'));
     assert.match(html, /<td style="text-align:left">&lt;b&gt;x<\/td><td style="text-align:right;[^"]*italic[^"]*">1</);

@@ -102,24 +102,24 @@ describe('notebook/figure-html and the report', () => {
     const html = figureHtml(
       figure([{ type: 'scatter', x: [1], y: [2], name: text }], { title: text, x: '', y: '' }),
       undefined,
-      1,
-    );
+      '1',
+    ).text;
     assert.equal(html.match(/<\/script>/g)!.length, 1);
     assert.ok(html.endsWith('</script>'));
     const again = figureHtml(
       figure([{ type: 'scatter', x: [1], y: [2], name: text }], { title: text, x: '', y: '' }),
       undefined,
-      1,
-    );
+      '1',
+    ).text;
     assert.equal(html, again);
   });
 
   it('draws formulas as MathML and leaves code and prices alone', () => {
-    const html = markdownToHtml('Let $x_i^2$ and $y_j$: `$z$` costs $5 or $6.\n\n$$\\rho^k$$');
+    const html = markdownToHtml('Let $x_i^2$ and $y_j$: `$z$` costs $5 or $6.\n\n$$\\rho^k$$').text;
     assert.equal(html.match(/<math/g)!.length, 3);
     assert.ok(html.includes('<code>$z$</code>') && html.includes('$5 or $6'));
     assert.ok(!html.includes('<em>'));
-    assert.ok(markdownToHtml('$\\nosuchmacro{$').includes('<code>\\nosuchmacro{</code>'));
+    assert.ok(markdownToHtml('$\\nosuchmacro{$').text.includes('<code>\\nosuchmacro{</code>'));
   });
 
   it('says first what does not replicate', () => {
@@ -137,13 +137,13 @@ describe('notebook/figure-html and the report', () => {
       'small',
       [],
       finding([row('A', 'holds'), row('B', 'fails'), row('C', 'undecided'), row('D', 'analogue')]),
-    );
+    ).text;
     assert.match(
       lead,
       /^<p class="lead"><strong>What does not replicate:<\/strong> B \(ours 1 ± 0\.1, the paper 2\)\./,
     );
     assert.match(lead, /Undecided.*C.*Of 4 claims, 1 hold.*1 are analogues/);
     const failed = { notebook: '09-refinement', status: 'failed' as const, seconds: 1, cells: 2 };
-    assert.match(leadParagraph('small', [failed], []), /no claim was recorded.*Not everything ran.*09-refinement/);
+    assert.match(leadParagraph('small', [failed], []).text, /no claim was recorded.*Not everything ran.*09-refinement/);
   });
 });

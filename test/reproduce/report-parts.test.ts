@@ -47,20 +47,20 @@ describe('parts of the report', function () {
       ],
     );
     const known = '# What does not\n\nSee [a page](page.md) and [the web](https://example.org).';
-    const html = limitsSection({ profile: 'small', findings: [finding('small')], checkpoints, known });
+    const html = limitsSection({ profile: 'small', findings: [finding('small')], checkpoints, known }).text;
     assert.match(html, /Of 2 recorded claims 1 are undecided, and 1 are analogues/);
     assert.match(html, /Trained once: mar, narrow; vae\./);
     assert.match(html, /<td>table-1<\/td>\s*<td>runs<\/td>\s*<td>2 seeds<\/td>/);
     assert.equal(html.split('one training seed').length, 2);
     assert.match(html, /<h2>What does not<\/h2>\s*<p>See a page and <a href="https:\/\/example.org">/);
     assert.match(
-      limitsSection({ profile: 'full', findings: [finding('small')] }),
+      limitsSection({ profile: 'full', findings: [finding('small')] }).text,
       /results are older, of the profile small/,
     );
   });
 
   it('the shipped page of limits is in it', () => {
-    const html = limitsSection({ profile: 'small', findings: [] });
+    const html = limitsSection({ profile: 'small', findings: [] }).text;
     for (const [, heading] of readFileSync('docs/what-does-not-work.md', 'utf8').matchAll(/^\*\*(.+?)\*\*/gm)) {
       assert.ok(html.includes(`<strong>${heading.replace(/`.*/, '').replace(/'/g, '&#39;')}`), heading);
     }
@@ -76,9 +76,9 @@ describe('parts of the report', function () {
       sections.map(({ name }) => name),
       ['toy'],
     );
-    assert.match(sections[0].html, /hurts \(1\)/);
-    assert.match(sections[0].html, /<td>x = 3<\/td>/);
-    assert.equal(sections[0].html.match(/id="cer-figure-sweep-0-/g)!.length, 4);
+    assert.match(sections[0].html.text, /hurts \(1\)/);
+    assert.match(sections[0].html.text, /<td>x = 3<\/td>/);
+    assert.equal(sections[0].html.text.match(/id="cer-figure-sweep-0-/g)!.length, 4);
     const path = writeReport({ profile: 'small', results, notebooks: [], findings: [finding('small')] } as never);
     const page = readFileSync(path, 'utf8');
     for (const part of ['<a href="#sweep-0">', '<a href="#limits">', 'id="sweep-0"', 'id="limits"']) {
