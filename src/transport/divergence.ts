@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../runtime/errors';
 import type { SinkhornOptions } from './options';
-import type { NumberArray, PointProblem } from './problem';
+import { type NumberArray, type PointProblem, total } from './problem';
 import type { SinkhornResult } from './result';
 import { sinkhorn } from './sinkhorn';
 
@@ -17,7 +17,10 @@ export interface SelfTerm {
 
 /** The three solves of a divergence and what follows from them. */
 export interface DivergenceResult {
-  /** Debiased Sinkhorn divergence of Feydy et al. 2019: dual values xy - (xx + yy) / 2; >= 0, and 0 only for equal clouds. */
+  /**
+   * Debiased Sinkhorn divergence (Feydy et al. 2019; for unequal masses a, b, Séjourné et al. 2019): dual values
+   * xy - (xx + yy) / 2 + epsilon (a - b)^2 / 2; >= 0, and 0 only for equal clouds.
+   */
   value: number;
   /** The same combination of transport costs <P, C> without the entropy (POT's `empirical_sinkhorn_divergence`); may be negative. */
   costValue: number;
@@ -78,8 +81,10 @@ export function sinkhornDivergence(
   const fixed = { ...options, epsilon };
   const source = selfTerm(problem.x, problem.dimension, between.problem.a, fixed);
   const target = targetSelf ?? selfTerm(problem.y, problem.dimension, between.problem.b, fixed);
+  // Of the masses of the references a b^T, a a^T and b b^T, -epsilon (a - b)^2 / 2 is left over in the dual values.
+  const unequal = between.settings.reference === 'product' ? total(between.problem.a) - total(between.problem.b) : 0;
   return {
-    value: between.dualValue - (source.value + target.value) / 2,
+    value: between.dualValue - (source.value + target.value) / 2 + (epsilon * unequal ** 2) / 2,
     between,
     source,
     target,

@@ -1,5 +1,5 @@
 import { InvalidInputError, NumericalError } from '../runtime/errors';
-import { costRow, prepareProblem, type TransportProblem } from './problem';
+import { costRow, prepareProblem, type TransportProblem, total } from './problem';
 
 /** An optimal plan without regularisation, with the dual potentials that prove it. */
 export interface ExactResult {
@@ -31,8 +31,8 @@ export function exactTransport(problem: TransportProblem): ExactResult {
       remedy: 'Use sinkhorn with a small, annealed epsilon for clouds of this size.',
     });
   }
-  const massA = a.reduce((sum, x) => sum + x, 0);
-  const massB = b.reduce((sum, x) => sum + x, 0);
+  const massA = total(a);
+  const massB = total(b);
   if (Math.abs(massA / massB - 1) > 1e-6) {
     throw new InvalidInputError('Exact transport, masses', {
       given: `${massA} and ${massB}`,

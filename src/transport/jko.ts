@@ -2,7 +2,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { barycentricProjection } from './barycentric';
 import { type Gaussian, gaussianGeodesic } from './bures';
 import type { SinkhornOptions } from './options';
-import type { NumberArray, PointProblem } from './problem';
+import { type NumberArray, type PointProblem, total } from './problem';
 import type { SinkhornResult } from './result';
 import { sinkhorn } from './sinkhorn';
 
@@ -100,7 +100,7 @@ export function jkoStep(problem: PointProblem, options: ParticleStepOptions): Pa
         : x[k] - 2 * eta * (x[k] - goal[k] + lambda * x[k] - held);
   }
   const { a } = coupling.problem;
-  const mass = a.reduce((sum, weight) => sum + weight, 0);
+  const mass = total(a);
   const attachment = anchor ? (lambda * meanSquare(x, anchor.points, a, dimension)) / mass : 0;
   const transport = coupling.dualValue / mass;
   return {

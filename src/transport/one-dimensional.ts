@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../runtime/errors';
-import { type NumberArray, prepareProblem } from './problem';
+import { type NumberArray, prepareProblem, total } from './problem';
 
 /**
  * W_p^p between two weighted point sets on the line, for the cost |x - y|^p, p >= 1: the monotone coupling of quantiles.
@@ -21,8 +21,8 @@ export function transportOnLine(
     });
   }
   const { n, m, a, b } = prepareProblem({ x, y, dimension: 1, sourceWeights, targetWeights });
-  const totalA = a.reduce((sum, w) => sum + w, 0);
-  const totalB = b.reduce((sum, w) => sum + w, 0);
+  const totalA = total(a);
+  const totalB = total(b);
   const fromOrder = sortedIndices(x);
   const toOrder = sortedIndices(y);
   let i = 0;

@@ -85,6 +85,13 @@ export function prepareProblem(problem: TransportProblem): PreparedProblem {
   return { n, m, source: { kind: 'matrix', values }, ...masses };
 }
 
+/** Sum of masses. */
+export function total(masses: Float64Array): number {
+  let sum = 0;
+  for (const mass of masses) sum += mass;
+  return sum;
+}
+
 /** Writes row `i` of the cost matrix, in float64, to `out` [m]. */
 export function costRow({ source, m }: Pick<PreparedProblem, 'source' | 'm'>, i: number, out: Float64Array): void {
   if (source.kind === 'matrix') {

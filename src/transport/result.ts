@@ -1,7 +1,7 @@
 import { kernelModules } from './engine/kernel-modules';
 import type { Settings } from './options';
 import { applyPlan, applyPlanFloat32, type PlanSums, planEntries, planSums } from './plan';
-import type { NumberArray, PreparedProblem } from './problem';
+import { type NumberArray, type PreparedProblem, total } from './problem';
 import { type MarginalCheck, type Solution, type Status, sides } from './solution';
 
 const REMEDIES: Record<Status, string> = {
@@ -74,16 +74,18 @@ export class SinkhornResult {
   }
 
   /**
-   * Value of the dual problem: <a, f> + <b, g> when balanced, which at convergence is <P, C> + epsilon KL(P | a b^T);
-   * with unbalanced marginals the value of the objective that `Unbalanced.reference` names.
+   * Value of the dual problem, at convergence that of <P, C> + epsilon KL(P | a b^T), or of the objective that
+   * `Unbalanced.reference` names, with the penalties of its marginals. For balanced measures of mass one it is <a, f> + <b, g>.
    */
   get dualValue(): number {
     const { a, b } = this.problem;
     const { rho, reference } = this.settings;
-    const value = dualOfMarginal(a, this.f, rho[0]) + dualOfMarginal(b, this.g, rho[1]);
-    if (rho[0] === Infinity && rho[1] === Infinity) return value;
     const referenceMass = reference === 'product' ? total(a) * total(b) : 0;
-    return value - this.epsilon * (this.mass - referenceMass);
+    // An exact marginal fixes the mass of the plan: no pass over all pairs is needed.
+    const mass = rho[1] === Infinity ? total(b) : rho[0] === Infinity ? total(a) : this.mass;
+    return (
+      dualOfMarginal(a, this.f, rho[0]) + dualOfMarginal(b, this.g, rho[1]) - this.epsilon * (mass - referenceMass)
+    );
   }
 
   /** <P, C>, the transport cost without the entropy. */
@@ -147,10 +149,4 @@ function weightedMean(weights: Float64Array, values: Float64Array): number {
   let value = 0;
   for (let i = 0; i < weights.length; i++) value += weights[i] * values[i];
   return value / total(weights);
-}
-
-function total(values: Float64Array): number {
-  let value = 0;
-  for (const x of values) value += x;
-  return value;
 }

@@ -37,15 +37,18 @@ export const randomSolves: fc.Arbitrary<RandomSolve> = fc
       ],
     ),
     reference: fc.constantFrom<'product' | 'entropy'>('product', 'entropy'),
+    mass: fc.constantFrom(1, 1, 0.4, 2.5),
     method: fc.constantFrom<'auto' | 'scaling' | 'log'>('auto', 'auto', 'scaling', 'log'),
   })
-  .map(({ seed, source, target, dimension, kind, value, anneal, penalty, reference, method }) => {
+  .map(({ seed, source, target, dimension, kind, value, anneal, penalty, reference, mass, method }) => {
     const n = source.count;
     const m = kind === 'itself' ? n : target.count;
     const x = cloud(seed, n, dimension);
     const y = kind === 'itself' ? x : cloud(seed + 1, m, dimension, 0.5);
+    // Only a penalised side can differ in mass from the other.
+    const exact = penalty === 'none' || penalty === Infinity;
     const masses = {
-      ...marginal('source', source, n, seed + 2),
+      ...marginal('source', exact || kind === 'itself' ? source : { ...source, mass }, n, seed + 2),
       ...marginal('target', kind === 'itself' ? source : target, m, kind === 'itself' ? seed + 2 : seed + 3),
     };
     const problems: Record<string, TransportProblem> = {
@@ -63,10 +66,10 @@ export const randomSolves: fc.Arbitrary<RandomSolve> = fc
     };
   });
 
-/** Weights (of total mass one) and a mask; the first point always keeps its mass. */
+/** Weights of total mass one or `mass`, and a mask; the first point always keeps its mass. */
 function marginal(
   name: 'source' | 'target',
-  { weights, mask }: { weights: string; mask: boolean },
+  { weights, mask, mass = 1 }: { weights: string; mask: boolean; mass?: number },
   count: number,
   seed: number,
 ) {
@@ -76,7 +79,7 @@ function marginal(
   const keep = Uint8Array.from({ length: count }, (_, i) => (mask && i % 4 === 3 ? 0 : 1));
   const total = draws.reduce((sum, w, i) => sum + (keep[i] ? w : 0), 0);
   return {
-    ...(weights === 'uniform' ? {} : { [`${name}Weights`]: draws.map((w) => w / total) }),
+    ...(weights === 'uniform' && mass === 1 ? {} : { [`${name}Weights`]: draws.map((w) => (mass * w) / total) }),
     ...(mask ? { [`${name}Mask`]: keep } : {}),
   };
 }

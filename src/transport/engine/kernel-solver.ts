@@ -1,5 +1,5 @@
 import type { Settings } from '../options';
-import { costRow, type PreparedProblem } from '../problem';
+import { costRow, type PreparedProblem, total } from '../problem';
 import { type MarginalCheck, type Side, type Solution, type Status, sides } from '../solution';
 import type { KernelModules } from './kernel-modules';
 import { Workspace } from './workspace';
@@ -328,10 +328,4 @@ class KernelSolve {
 
 function clamp(exponent: number): number {
   return Math.min(80, Math.max(-80, exponent));
-}
-
-function total(values: Float64Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum;
 }

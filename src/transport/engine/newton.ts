@@ -1,4 +1,5 @@
 import type { PreparedProblem } from '../problem';
+import type { Side } from '../solution';
 
 /** Points on both sides together up to which the oracle finishes slow problems by Newton steps (a dense system per step). */
 export const NEWTON_POINTS = 512;
@@ -11,6 +12,7 @@ export const NEWTON_POINTS = 512;
 export function newtonStep(
   cost: Float64Array,
   { n, m, a, b }: PreparedProblem,
+  [{ reference: r }, { reference: q }]: [Side, Side],
   f: Float64Array,
   g: Float64Array,
   epsilon: number,
@@ -23,7 +25,7 @@ export function newtonStep(
     columns.fill(0);
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < m; j++) {
-        const p = a[i] * b[j] * Math.exp((fs[i] + gs[j] - cost[i * m + j]) / epsilon);
+        const p = r[i] * q[j] * Math.exp((fs[i] + gs[j] - cost[i * m + j]) / epsilon);
         plan[i * m + j] = p;
         rows[i] += p;
         columns[j] += p;

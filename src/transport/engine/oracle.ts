@@ -1,5 +1,5 @@
 import type { Settings } from '../options';
-import { costRow, type PreparedProblem } from '../problem';
+import { costRow, type PreparedProblem, total } from '../problem';
 import { type MarginalCheck, type Side, type Solution, type Status, sides } from '../solution';
 import { NEWTON_POINTS, newtonStep } from './newton';
 
@@ -19,8 +19,9 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
   const setup = performance.now() - began;
   const f = Float64Array.from(settings.start.f ?? new Float64Array(n));
   const g = Float64Array.from(settings.start.g ?? new Float64Array(m));
-  const mass = sum(a);
-  const equalMass = settings.rho[0] !== Infinity || settings.rho[1] !== Infinity || Math.abs(mass / sum(b) - 1) < 1e-6;
+  const mass = total(a);
+  const equalMass =
+    settings.rho[0] !== Infinity || settings.rho[1] !== Infinity || Math.abs(mass / total(b) - 1) < 1e-6;
   const checks: MarginalCheck[] = [];
   let status: Status = 'max-iterations';
   let iterations = 0;
@@ -48,7 +49,8 @@ export function solveFloat64(problem: PreparedProblem, settings: Settings): Solu
       }
       iterations++;
       if (mayFinish && last && round >= NEWTON_AFTER && round % NEWTON_EVERY === 0) {
-        for (let step = 0; step < 20 && newtonStep(cost, problem, f, g, epsilon); step++) newtonSteps++;
+        for (let step = 0; step < 20 && newtonStep(cost, problem, [rows, columns], f, g, epsilon); step++)
+          newtonSteps++;
       }
       // The very first error compares with arbitrary starting potentials: meaningful only once g has been updated.
       if (round > 0 || settings.start.g) checks.push({ iteration: iterations, epsilon, error });
@@ -130,10 +132,4 @@ function updateColumns(
   for (let j = 0; j < m; j++) {
     g[j] = columns.damping * (epsilon * columns.logRatio[j] - largest[j] - epsilon * Math.log(total[j]));
   }
-}
-
-function sum(values: Float64Array): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

@@ -1,6 +1,6 @@
 // Kernel scaling. One pass over the matrix does both halves of an iteration: while a block of four rows is in the cache, its
 // products with the column scaling give the four row scalings, and with them the block's share of the column sums.
-import { laneSums, lanesMax, lanesMin, lanesSum, madd } from './simd';
+import { exp4, laneSums, lanesMax, lanesMin, lanesSum, madd } from './simd';
 
 /** Rows whose column sums are added up before they join the total: keeps float32 rounding small for thousands of rows. */
 const PANEL = 64;
@@ -41,16 +41,7 @@ export function scalingPass(
       const sums = rowProducts(row, rowBytes, qv);
       const at = (<usize>i) << 2;
       const old = v128.load(u + at);
-      let fresh: v128;
-      if (damping == 1) {
-        fresh = f32x4.div(f32x4.splat(1), sums);
-      } else {
-        fresh = f32x4.splat(0);
-        fresh = f32x4.replace_lane(fresh, 0, damped(f32x4.extract_lane(sums, 0), damping, f32.load(shift + at)));
-        fresh = f32x4.replace_lane(fresh, 1, damped(f32x4.extract_lane(sums, 1), damping, f32.load(shift + at, 4)));
-        fresh = f32x4.replace_lane(fresh, 2, damped(f32x4.extract_lane(sums, 2), damping, f32.load(shift + at, 8)));
-        fresh = f32x4.replace_lane(fresh, 3, damped(f32x4.extract_lane(sums, 3), damping, f32.load(shift + at, 12)));
-      }
+      const fresh = scalings(sums, damping, shift + at);
       v128.store(u + at, fresh);
       const mass = v128.load(r + at);
       const live = f32x4.gt(mass, f32x4.splat(0));
@@ -94,11 +85,11 @@ export function symmetricPass(
   let largest: f32 = 0;
   for (let i = start; i < end; i += 4) {
     const sums = rowProducts(matrix + <usize>i * rowBytes, rowBytes, ru);
-    v128.store(next + ((<usize>i) << 2), sums);
+    v128.store(next + ((<usize>i) << 2), scalings(sums, damping, shift + ((<usize>i) << 2)));
     for (let k = i; k < i + 4; k++) {
       const at = (<usize>k) << 2;
       const old = f32.load(u + at);
-      const fresh = damped(f32.load(next + at), damping, f32.load(shift + at));
+      const fresh = f32.load(next + at);
       const mean = sqrt<f32>(old * fresh);
       f32.store(next + at, mean);
       const mass = f32.load(a + at);
@@ -133,15 +124,7 @@ export function columnStep(
   for (let j: usize = 0; j < bytes; j += 16) {
     let sum = v128.load(w + j);
     for (let t: usize = 1; t < <usize>threads; t++) sum = f32x4.add(sum, v128.load(w + t * bytes + j));
-    let fresh: v128;
-    if (damping == 1) {
-      fresh = f32x4.div(f32x4.splat(1), sum);
-    } else {
-      fresh = f32x4.splat(damped(f32x4.extract_lane(sum, 0), damping, f32.load(shift + j)));
-      fresh = f32x4.replace_lane(fresh, 1, damped(f32x4.extract_lane(sum, 1), damping, f32.load(shift + j, 4)));
-      fresh = f32x4.replace_lane(fresh, 2, damped(f32x4.extract_lane(sum, 2), damping, f32.load(shift + j, 8)));
-      fresh = f32x4.replace_lane(fresh, 3, damped(f32x4.extract_lane(sum, 3), damping, f32.load(shift + j, 12)));
-    }
+    const fresh = scalings(sum, damping, shift + j);
     const mass = v128.load(q + j);
     const live = f32x4.gt(mass, zero);
     smallest = f32x4.min(smallest, v128.bitselect(fresh, f32x4.splat(Infinity), live));
@@ -154,11 +137,22 @@ export function columnStep(
   f64.store(stats, <f64>lanesMax(largest), 16);
 }
 
-/** sum^-damping exp(shift), for inexact marginals. */
+/** sums^-damping exp(shift), of four rows or columns. */
+// @ts-ignore: decorator
+@inline
+function scalings(sums: v128, damping: f32, shift: usize): v128 {
+  // Exact marginals (and penalties so large that their damping rounds to 1) need no logarithm; exp4(0) is exactly 1.
+  if (damping == 1) return f32x4.div(exp4(v128.load(shift)), sums);
+  let fresh = f32x4.splat(damped(f32x4.extract_lane(sums, 0), damping, f32.load(shift)));
+  fresh = f32x4.replace_lane(fresh, 1, damped(f32x4.extract_lane(sums, 1), damping, f32.load(shift, 4)));
+  fresh = f32x4.replace_lane(fresh, 2, damped(f32x4.extract_lane(sums, 2), damping, f32.load(shift, 8)));
+  return f32x4.replace_lane(fresh, 3, damped(f32x4.extract_lane(sums, 3), damping, f32.load(shift, 12)));
+}
+
 // @ts-ignore: decorator
 @inline
 function damped(sum: f32, damping: f32, shift: f32): f32 {
-  return damping == 1 ? 1 / sum : Mathf.exp(shift - damping * Mathf.log(sum));
+  return Mathf.exp(shift - damping * Mathf.log(sum));
 }
 
 /** The four sums K_i . qv of a block of rows. */
