@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../runtime/errors';
 import type { ClaimResult } from '../theory/claim';
-import { checkedEntries, type EntryKind, type Evidence } from '.';
+import { type Basis, checkedEntries, type EntryKind, type Evidence, type Nature } from '.';
 
 /** A row of `cer claims`: the registry's entry and what its check found. */
 export interface ClaimRow extends ClaimResult {
@@ -8,6 +8,8 @@ export interface ClaimRow extends ClaimResult {
   name: string;
   statement: string;
   evidence: Evidence;
+  nature: Nature;
+  basis: Basis;
   milliseconds: number;
   source: string;
   notebook: string;
@@ -39,7 +41,7 @@ export function runClaims({
   return checkedEntries
     .filter((entry) => only === undefined || only.includes(entry.id))
     .map((entry) => {
-      const { kind, name, statement, evidence, source, notebook } = entry;
+      const { kind, name, statement, evidence, nature, basis, source, notebook } = entry;
       const start = performance.now();
       const result = entry.check({ seed });
       const row = {
@@ -48,6 +50,8 @@ export function runClaims({
         name,
         statement,
         evidence,
+        nature,
+        basis,
         milliseconds: performance.now() - start,
         source,
         notebook,

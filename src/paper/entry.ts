@@ -18,6 +18,15 @@ export type EntryKind =
  */
 export type Evidence = 'exact' | 'numerical' | 'empirical';
 
+/**
+ * `identity`: true by algebra of the objects that are constructed, so the check tests our code. `test`: it could come out the other way,
+ * and a test of this project shows it doing so when the claim is made false.
+ */
+export type Nature = 'identity' | 'test';
+
+/** Where the wording of a statement comes from: the full text of the paper was not available to us. */
+export type Basis = 'several sources' | 'one source' | 'our reading';
+
 /** One thing that the paper states or shows, and where this project checks it. */
 export interface PaperEntry {
   id: string;
@@ -29,6 +38,8 @@ export interface PaperEntry {
   /** What we compute, and what it is compared with. */
   checked: string;
   evidence: Evidence;
+  nature: Nature;
+  basis: Basis;
   /** What of this is the paper's. */
   paper: string;
   /** What of this is ours: a definition, a closed form, a control. */

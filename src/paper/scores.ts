@@ -1,5 +1,5 @@
-import { checkDefinition1, checkDefinition2 } from '../theory/condition-error';
-import { checkLemma2 } from '../theory/guidance';
+import { checkDefinition1, checkDefinition1Classes, checkDefinition2 } from '../theory/condition-error';
+import { checkLemma2, checkLemma2Norms } from '../theory/guidance';
 import {
   checkLemma1,
   checkLemma1Denoising,
@@ -31,10 +31,12 @@ export const scores: CheckedEntry[] = [
     statement:
       'For a score model s, the mean squared error to the unconditional score is at most the one to the conditional score.',
     checked:
-      'Difference of the errors over draws of (x, c) from a diffused mixture, four models at three noise levels; the worst counts.',
+      'Difference of the errors over draws of (x, c) from a diffused mixture, for four models s(x) and the posterior means of two models s(x, c) at three noise levels; the worst counts.',
     evidence: 'numerical',
+    nature: 'test',
+    basis: 'several sources',
     paper: 'The inequality.',
-    ours: 'Mixtures, models and noise levels.',
+    ours: 'Mixtures, models and noise levels, and that a model s(x, c) enters by its posterior mean: with s(x, c) itself on the left the statement is false.',
   }),
   checked(checkTheorem1Gap, {
     ...scoreMatching,
@@ -45,6 +47,8 @@ export const scores: CheckedEntry[] = [
       'The two errors differ by the mean posterior variance of the conditional score, E tr Cov(grad log p(x|c) | x).',
     checked: 'The difference of both errors over draws against that variance by quadrature.',
     evidence: 'numerical',
+    nature: 'identity',
+    basis: 'our reading',
     paper: 'Nothing: the paper has the inequality alone.',
     ours: 'The closed form, which makes the inequality an identity.',
   }),
@@ -56,6 +60,8 @@ export const scores: CheckedEntry[] = [
     statement: 'The squared score error expands into model energy, cross term and the energy of the true score.',
     checked: 'Left side by quadrature, right side term by term from draws.',
     evidence: 'numerical',
+    nature: 'identity',
+    basis: 'our reading',
     paper: 'The expansion.',
     ours: 'The problem it is evaluated on.',
   }),
@@ -67,6 +73,8 @@ export const scores: CheckedEntry[] = [
     statement: 'Integration by parts turns the cross term into the divergence of the model (Hyvarinen 2005).',
     checked: 'The error by quadrature against E||s||^2 + 2 E div s + E||grad log p||^2 from draws.',
     evidence: 'numerical',
+    nature: 'identity',
+    basis: 'our reading',
     paper: 'The lemma whose cross term this is.',
     ours: 'The check in this form, which needs no true score in the model-dependent terms.',
   }),
@@ -79,6 +87,8 @@ export const scores: CheckedEntry[] = [
     checked:
       'The error by quadrature against the denoising error minus its constant, from pairs of clean and noised draws.',
     evidence: 'numerical',
+    nature: 'identity',
+    basis: 'our reading',
     paper: 'The lemma; the diffusion loss is trained in this form.',
     ours: 'The check in this form, constant included.',
   }),
@@ -92,8 +102,26 @@ export const scores: CheckedEntry[] = [
     statement: 'Condition error: energy of the conditional score minus energy of the unconditional score.',
     checked: 'The difference of energies against E||grad log p(c|x)||^2.',
     evidence: 'numerical',
+    nature: 'identity',
+    basis: 'several sources',
     paper: 'The definition.',
     ours: 'That over x and c it equals the energy of the classifier gradient, while for one class alone it can be negative.',
+  }),
+  checked(checkDefinition1Classes, {
+    ...guidance,
+    source: 'src/theory/condition-error.ts',
+    test: 'test/theory/condition-error.test.ts',
+    id: 'definition-1-classes',
+    kind: 'definition',
+    name: 'Definition 1, per class',
+    statement: 'The difference of energies is an error: for no class is it negative.',
+    checked:
+      'The least difference over the classes of a mixture, by quadrature; the share of pairs (x, c) where it is negative.',
+    evidence: 'exact',
+    nature: 'test',
+    basis: 'our reading',
+    paper: 'The name condition error for a difference of energies.',
+    ours: 'That only its mean over the classes has a sign. Definition 2 as the norm of a difference has one everywhere; as the expectation of Definition 1 it has not.',
   }),
   checked(checkDefinition2, {
     ...guidance,
@@ -105,6 +133,8 @@ export const scores: CheckedEntry[] = [
     statement: 'Condition error as the energy of the difference of conditional and unconditional score.',
     checked: 'Its value against Definition 1: in expectation the two are the same number.',
     evidence: 'exact',
+    nature: 'identity',
+    basis: 'several sources',
     paper: 'The definition.',
     ours: 'The equality in expectation (pointwise they differ).',
   }),
@@ -117,7 +147,22 @@ export const scores: CheckedEntry[] = [
     checked:
       'The control term recovered from guided scores at four weights against differences of log p(c|x), its mean under p(c|x), and what a line in the weight leaves over.',
     evidence: 'exact',
+    nature: 'identity',
+    basis: 'several sources',
     paper: 'The decomposition.',
     ours: 'Recovery, zero mean and uniqueness as numbers.',
+  }),
+  checked(checkLemma2Norms, {
+    ...guidance,
+    id: 'lemma-2-norms',
+    kind: 'lemma',
+    name: 'Lemma 2, from norms',
+    statement: 'The difference of norms of Eq. 16 determines the control term.',
+    checked: 'Two control terms with the same difference of norms and zero mean under p(c|x): how far they are apart.',
+    evidence: 'exact',
+    nature: 'test',
+    basis: 'one source',
+    paper: 'That the term is isolated from a difference of norms.',
+    ours: 'The counterexample, and E||s_w||^2 - E||s_0||^2 = w^2 E||g||^2, which is all that the difference says.',
   }),
 ];

@@ -1,9 +1,9 @@
 import { InvalidInputError } from '../runtime/errors';
 
 /**
- * The 24 statements of the paper's theory that are checked one by one: its 16 numbered ones (three theorems, two
- * propositions, two definitions, nine lemmas), the Sinkhorn step, and seven parts that need a number of their own. The check of
- * `theorem-1-gap` is exported as `checkTheorem1Gap`, and so on; `paper.ts` says what each of them states.
+ * The statements of the paper's theory that are checked one by one: its 16 numbered ones (three theorems, two
+ * propositions, two definitions, nine lemmas), the Sinkhorn step, and parts that can fail alone. The check of
+ * `theorem-1-gap` is exported as `checkTheorem1Gap`, and so on; the registry in `src/paper` says what each of them states.
  */
 export const STATEMENTS = [
   'theorem-1',
@@ -12,16 +12,23 @@ export const STATEMENTS = [
   'lemma-1-implicit',
   'lemma-1-denoising',
   'definition-1',
+  'definition-1-classes',
   'definition-2',
   'lemma-2',
+  'lemma-2-norms',
   'proposition-1',
   'lemma-3',
   'lemma-4',
   'lemma-5',
   'theorem-2',
+  'theorem-2-rate',
+  'theorem-2-constants',
   'theorem-2-law',
   'theorem-2-control',
   'lemma-6',
+  'lemma-6-carried',
+  'lemma-6-injected',
+  'lemma-6-cross',
   'lemma-7',
   'lemma-8',
   'lemma-9',
@@ -29,6 +36,9 @@ export const STATEMENTS = [
   'theorem-3',
   'theorem-3-particles',
   'theorem-3-bias',
+  'theorem-3-redrawn',
+  'theorem-3-convexity',
+  'theorem-3-generalised',
   'sinkhorn',
 ] as const;
 
@@ -60,7 +70,7 @@ export type Verdict = 'holds' | 'fails' | 'assumption violated' | 'undecided';
 
 /** One claim of the paper, turned into one number beside the number that the claim predicts. */
 export interface ClaimResult {
-  /** Key of the registry in `paper.ts`, e.g. `theorem-1`. */
+  /** Key of the registry in `src/paper`, e.g. `theorem-1`. */
   id: ClaimId;
   measured: number;
   /** Standard error of `measured`; 0 when it is exact up to rounding. */
@@ -97,7 +107,7 @@ export interface ClaimEvidence {
   violations?: string[];
   /** Absolute rounding error granted to exact numbers; default 1e-9 of the larger of the two numbers. */
   rounding?: number;
-  /** Largest half-width at which an equality counts as tested; default a tenth of the expected value. */
+  /** Largest half-width at which an equality counts as tested; default a tenth of the expected value, to be stated for 0. */
   resolution?: number;
 }
 
@@ -116,7 +126,7 @@ export function halfWidth(error: number, expectedError = 0): number {
  * Margin and verdict from a measured number, its standard error and what the claim expects of it.
  * An inequality holds when the whole interval is on the right side. An equality holds when the interval contains the
  * expected value and is narrower than `resolution`: a measurement that could not have failed is `undecided`.
- * @throws InvalidInputError when a number is not finite or an error is negative.
+ * @throws InvalidInputError when a number is not finite, an error is negative, or a measured "= 0" states no resolution.
  */
 export function claimResult(evidence: ClaimEvidence): ClaimResult {
   const { id, measured, error = 0, samples, expected, detail, violations = [] } = evidence;
@@ -129,15 +139,22 @@ export function claimResult(evidence: ClaimEvidence): ClaimResult {
       remedy: 'Look at the computation behind the number; a claim is never judged on NaN or infinity.',
     });
   }
+  if (relation === '=' && value === 0 && evidence.resolution === undefined) {
+    throw new InvalidInputError(`Evidence for ${id}`, {
+      given: 'an expected 0 without a resolution',
+      expected: 'the largest half-width at which the interval counts as a test',
+      remedy: 'State `resolution`: without it any interval around 0, however wide, would pass.',
+    });
+  }
   const rounding = evidence.rounding ?? 1e-9 * Math.max(Math.abs(measured), Math.abs(value));
   const width = halfWidth(error, expected.error);
   let margin: number;
   let verdict: Verdict;
   if (relation === '=') {
-    const resolution = evidence.resolution ?? (value === 0 ? Number.POSITIVE_INFINITY : Math.abs(value) / 10);
+    const resolution = evidence.resolution ?? Math.abs(value) / 10;
     margin = width + rounding - Math.abs(measured - value);
-    if (width > resolution) verdict = 'undecided';
-    else verdict = margin >= 0 ? 'holds' : 'fails';
+    if (margin < 0) verdict = 'fails';
+    else verdict = width > resolution ? 'undecided' : 'holds';
   } else {
     margin = relation === '<=' || relation === '<' ? value - measured : measured - value;
     const strict = relation === '<' || relation === '>';

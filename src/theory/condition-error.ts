@@ -115,6 +115,34 @@ export function checkDefinition1({ seed = 0 }: ClaimOptions = {}): ClaimResult {
   });
 }
 
+/**
+ * Definition 1 read as an error must not be negative. Per class it can be; per (x, c) it is on a share of the draws.
+ * @param options `mixture`: another clean law than the planar example.
+ */
+export function checkDefinition1Classes({
+  seed = 0,
+  mixture: clean = planarExample(),
+}: ClaimOptions & { mixture?: GaussianMixture } = {}): ClaimResult {
+  const mixture = diffuse(clean, ALPHA_BAR);
+  const perClass = Array.from({ length: mixture.classes }, (_, c) => conditionErrorsOfClass(mixture, c));
+  const samples = 4000;
+  const { points, labels } = sampleMixture(mixture, foldIn(key(seed), 'definition-1-classes'), samples);
+  let negative = 0;
+  for (let n = 0; n < samples; n++) {
+    const at = evaluate(mixture, row(points, n, mixture.dimension));
+    if (squaredNorm(at.classScores[labels[n]]) < squaredNorm(at.score)) negative += 1 / samples;
+  }
+  return claimResult({
+    id: 'definition-1-classes',
+    measured: Math.min(...perClass.map((errors) => errors.differenceOfNorms)),
+    expected: { relation: '>=', value: 0 },
+    detail:
+      `least difference of norms over ${mixture.classes} classes, by quadrature (${perClass.map((e) => e.differenceOfNorms.toFixed(3)).join(', ')}; norms of ` +
+      `the difference ${perClass.map((e) => e.normOfDifference.toFixed(3)).join(', ')}). Over single pairs (x, c) it is negative for ` +
+      `${(100 * negative).toFixed(0)} % of ${samples} draws. Definition 2 as the norm of a difference is never negative`,
+  });
+}
+
 /** Definition 2: the norm of the difference equals the difference of norms (Definition 1) in expectation. */
 export function checkDefinition2(_: ClaimOptions = {}): ClaimResult {
   const mixture = diffuse(planarExample(), ALPHA_BAR);

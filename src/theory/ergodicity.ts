@@ -14,6 +14,7 @@ import {
   symmetric,
   symmetricPower,
 } from './linear-gaussian';
+import { partialCorrelation } from './partial-correlation';
 import {
   contractionFactors,
   type JointGaussian,
@@ -83,31 +84,6 @@ export function kernelStability(
  */
 export function kernelSlope({ transition, noise }: LinearKernel): number {
   return spectralNorm(symmetricPower(noise, -0.5).mmul(transition)) / Math.sqrt(2 * Math.PI);
-}
-
-/**
- * Partial correlation of `later` and `earlier` given `between` (each `[variables, samples]`), along one scalar of each:
- * the first row of `later` against the first of `earlier`, after linear regression of both on all rows of `between` (the plain
- * correlation without it).
- * @returns the correlation with its standard error under independence, 1 / sqrt(samples - variables).
- */
-export function partialCorrelation(later: Matrix, earlier: Matrix, between?: Matrix): Estimate {
-  const residual = (target: Matrix) => {
-    const first = target.subMatrixRow([0]);
-    const centred = centre(first);
-    if (!between) return centred;
-    const given = centre(between);
-    const slope = centred.mmul(given.transpose()).mmul(symmetricPower(given.mmul(given.transpose()), -1));
-    return Matrix.sub(centred, slope.mmul(given));
-  };
-  const [a, b] = [residual(later), residual(earlier)];
-  const value = a.mmul(b.transpose()).get(0, 0) / (a.norm() * b.norm());
-  return { value, error: 1 / Math.sqrt(later.columns - (between?.rows ?? 0) - 1) };
-}
-
-function centre(matrix: Matrix): Matrix {
-  const means = matrix.mean('row');
-  return matrix.clone().subColumnVector(means);
 }
 
 /** Partial correlations of a scalar AR(2) chain of the paper's Eq. 18: given one predecessor, and given the state of two. */
@@ -189,30 +165,44 @@ export function checkLemma7({ seed = 0 }: ClaimOptions = {}): ClaimResult {
   });
 }
 
-/** Lemma 9: the law of the condition approaches its stationary law geometrically, with the largest squared canonical correlation. */
-export function checkLemma9({ seed = 0 }: ClaimOptions = {}): ClaimResult {
+/**
+ * Lemma 9: the law of the condition approaches its stationary law geometrically, from every start, at the rate of the largest squared
+ * canonical correlation: not only at most, but just as fast. The start that is furthest off counts.
+ * @param options `factor` multiplies the rate that is claimed.
+ */
+export function checkLemma9({ seed = 0, factor = 1 }: ClaimOptions & { factor?: number } = {}): ClaimResult {
   const source = foldIn(key(seed), 'lemma-9');
   const joint = jointFromCorrelations([0.9, 0.7, 0.4], source);
   const beta = contractionFactors(joint)[0];
-  const distances = distancesToStationary(joint, 30);
-  const factors = distances.slice(1).map((d, k) => d / distances[k]);
+  const size = joint.condition.rows;
+  const starts: NormalLaw[] = Array.from({ length: 6 }, (_, n) => ({
+    // As far along each direction, so that the slowest one shows early.
+    mean: Matrix.sign(gaussianMatrix(foldIn(foldIn(source, 'start'), n), Matrix.eye(size), 1)).mul(3),
+    covariance: Matrix.eye(size).mul(n % 2 === 0 ? 0 : 0.5), // single points, and clouds narrower than the stationary law
+  }));
+  const paths = starts.map((start) => distancesToStationary(joint, 40, start));
+  const rates = paths.map((distances) => tailRate(distances, 20));
+  const worst = rates.reduce((a, b) => (Math.abs(b - beta * factor) > Math.abs(a - beta * factor) ? b : a));
+  const steepest = Math.max(...paths.flatMap((path) => path.slice(1).map((d, k) => d / path[k])));
   return claimResult({
     id: 'lemma-9',
-    measured: Math.max(...factors),
-    expected: { relation: '<=', value: beta },
+    measured: worst,
+    expected: { relation: '=', value: beta * factor },
+    // The variance still adds 0.81^(2 k) of the mean's part at k = 20, more where a start has little along the slowest direction.
+    rounding: 1e-4,
     detail:
-      `largest factor by which W2 to the stationary law shrinks in one of 30 steps, against the largest squared canonical ` +
-      `correlation; rate over the last half ${tailRate(distances, 15).toFixed(4)}. A condition that is copied never settles: ` +
+      `factor per step of W2 to the stationary law over steps 20 to 40 from ${starts.length} starts (points and narrow clouds), against the largest ` +
+      `squared canonical correlation; the largest factor of any single step is ${steepest.toFixed(4)}. A condition that is copied never settles: ` +
       `at a canonical correlation of 0.9999 the half-life is ${halfLife(0.9999 ** 2).toFixed(0)} patches, at 0.9 ${halfLife(beta).toFixed(1)}`,
   });
 }
 
-/** W2 in whitened coordinates between the law of c_k and the stationary law, k = 0 .. steps, from a far and narrow start. */
-export function distancesToStationary(joint: JointGaussian, steps: number): number[] {
+/** W2 in whitened coordinates between the law of c_k and the stationary law, k = 0 .. steps; default a far and narrow start. */
+export function distancesToStationary(joint: JointGaussian, steps: number, start?: NormalLaw): number[] {
   const kernel = whitenedKernel(joint);
   const size = kernel.noise.rows;
   const stationary: NormalLaw = { mean: Matrix.zeros(size, 1), covariance: Matrix.eye(size) };
-  let law: NormalLaw = { mean: Matrix.ones(size, 1).mul(2), covariance: Matrix.eye(size).mul(0.05) };
+  let law = start ?? { mean: Matrix.ones(size, 1).mul(2), covariance: Matrix.eye(size).mul(0.05) };
   const distances = [normalWasserstein(law, stationary)];
   for (let k = 0; k < steps; k++) {
     law = applyKernel(kernel, law);

@@ -171,7 +171,8 @@ export function bumps(source: Key, count: number, centres: number, radius: numbe
   });
 }
 
-function barycentres(plan: Float64Array, target: Float64Array, n: number, dimension: number): Float64Array {
+/** Where a plan `[n, m]` between equally weighted points sends each of n points: the mean of its targets, `[n, dimension]`. */
+export function barycentres(plan: Float64Array, target: Float64Array, n: number, dimension: number): Float64Array {
   const m = target.length / dimension;
   const out = new Float64Array(n * dimension);
   for (let i = 0; i < n; i++) {

@@ -2,7 +2,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { posteriorGradients } from './condition-error';
-import { randomMixture } from './example-mixtures';
+import { planarExample, randomMixture } from './example-mixtures';
 import {
   diffuse,
   evaluate,
@@ -13,6 +13,8 @@ import {
   squaredDistance,
   squaredNorm,
 } from './gaussian-mixture';
+import { expectations } from './quadrature';
+import { posteriorMean } from './score-matching';
 
 /** The control term g(x, c) = grad_x log p(c|x) = grad log p(x|c) - grad log p(x), `[dimension]`. */
 export function controlTerm(at: MixtureEvaluation, label: number): Float64Array {
@@ -140,6 +142,58 @@ export function controlErrors(mixture: GaussianMixture, count: number, source: K
     worst.mean = Math.max(worst.mean, Math.sqrt(squaredNorm(mean)));
   }
   return worst;
+}
+
+/**
+ * What the difference of norms of Eq. 16 says about the control term, by quadrature in the plane.
+ * @returns `difference` E||s_w||^2 - E||s_0||^2 over w^2, which is E||g||^2, and `distance` the root mean square distance of
+ *   `other(g)` to g over that of g, after both were found to have the same difference of norms (`apart` is by how much they have not).
+ */
+export function differenceOfNorms(
+  mixture: GaussianMixture,
+  scale: number,
+  other: (g: Float64Array) => Float64Array,
+): { difference: number; energy: number; apart: number; distance: number } {
+  const guided = (control: (g: Float64Array) => Float64Array) => (_: Float64Array, at: MixtureEvaluation) =>
+    posteriorMean(at, (c) => {
+      const g = control(controlTerm(at, c));
+      return squaredNorm(g.map((value, i) => at.score[i] + scale * value)) - squaredNorm(at.score);
+    });
+  const [mine, theirs, energy, moved] = expectations(mixture, [
+    guided((g) => g),
+    guided(other),
+    (_, at) => posteriorMean(at, (c) => squaredNorm(controlTerm(at, c))),
+    (_, at) => posteriorMean(at, (c) => squaredDistance(other(controlTerm(at, c)), controlTerm(at, c))),
+  ]);
+  return {
+    difference: mine / scale ** 2,
+    energy,
+    apart: Math.abs(mine - theirs) / scale ** 2,
+    distance: Math.sqrt(moved / energy),
+  };
+}
+
+/** A quarter turn in the plane. */
+const turned = (g: Float64Array) => Float64Array.of(-g[1], g[0]);
+
+/**
+ * Lemma 2 from norms alone: does the difference of norms of Eq. 16 determine the control term? A quarter turn of g keeps the difference
+ * and the zero mean under p(c|x).
+ */
+export function checkLemma2Norms({ other = turned }: ClaimOptions & { other?: typeof turned } = {}): ClaimResult {
+  const scale = 2;
+  const { difference, energy, apart, distance } = differenceOfNorms(diffuse(planarExample(), 0.7), scale, other);
+  return claimResult({
+    id: 'lemma-2-norms',
+    measured: distance,
+    expected: { relation: '=', value: 0 },
+    resolution: 0.01,
+    rounding: 1e-9,
+    detail:
+      `distance, relative to E||g||^2 = ${energy.toFixed(4)}, between two control terms with the same difference of norms at w = ${scale} ` +
+      `(${difference.toFixed(4)} w^2, equal to ${apart.toExponential(0)}) and zero mean under p(c|x): the second is the first turned by 90 degrees. ` +
+      'The scalar fixes the energy of g alone; g itself needs the scores as vectors',
+  });
 }
 
 /** Lemma 2: guided scores determine the control term, which is grad_x log p(c|x), and its mean under p(c|x) is zero. */

@@ -7,8 +7,7 @@ import { ASSUMPTIONS, STATEMENTS } from '../../src/theory/claim';
 const root = join(__dirname, '..', '..');
 
 describe('paper/index (the registry)', () => {
-  it('has the 24 statements, the 4 assumptions, the algorithm, 3 tables and 3 figures, each once', () => {
-    assert.equal(statements.length, 24);
+  it('has every statement, the 4 assumptions, the algorithm, 3 tables and 3 figures, each once', () => {
     assert.deepEqual(
       checkedEntries.map((entry) => entry.id),
       [...STATEMENTS, ...ASSUMPTIONS],
@@ -16,13 +15,18 @@ describe('paper/index (the registry)', () => {
     const count = (kind: string) => paper.filter((entry) => entry.kind === kind).length;
     assert.deepEqual(['assumption', 'algorithm', 'table', 'figure'].map(count), [4, 1, 3, 3]);
     assert.equal(new Set(paper.map((entry) => entry.id)).size, paper.length);
-    assert.equal(paper.length, 35);
+    assert.equal(paper.length, statements.length + 11);
   });
 
-  it('counts to 24 as its comment says: 16 numbered statements, the Sinkhorn step and seven parts', () => {
+  it('has all 16 statements that the paper numbers, and the Sinkhorn step', () => {
     const numbered = /^(theorem-[1-3]|proposition-[12]|definition-[12]|lemma-[1-9])$/;
     assert.equal(STATEMENTS.filter((id) => numbered.test(id)).length, 16);
-    assert.equal(STATEMENTS.filter((id) => !numbered.test(id) && id !== 'sinkhorn').length, 7);
+    assert.ok(STATEMENTS.includes('sinkhorn'));
+  });
+
+  it('at least three quarters of the checks could come out the other way', () => {
+    const tests = checkedEntries.filter(({ nature }) => nature === 'test').length;
+    assert.ok(tests / checkedEntries.length >= 0.75, `${tests} of ${checkedEntries.length}`);
   });
 
   for (const entry of paper) {

@@ -28,6 +28,15 @@ describe('theory/claim', () => {
     assert.equal(verdict(1.05, 0.005, '=', 1), 'fails');
     assert.equal(verdict(1.5, 0.5, '=', 1), 'undecided');
     assert.equal(verdict(1.5, 0.5, '=', 1, { resolution: 3 }), 'holds');
+    // Too wide to confirm, and clear of the value all the same.
+    assert.equal(verdict(9, 0.5, '=', 1), 'fails');
+  });
+
+  it('an expected 0 states its resolution, and can be undecided', () => {
+    assert.throws(() => verdict(0.1, 0.5, '=', 0), InvalidInputError);
+    assert.equal(verdict(0.1, 0.5, '=', 0, { resolution: 1 }), 'undecided');
+    assert.equal(verdict(0.001, 0.002, '=', 0, { resolution: 0.01 }), 'holds');
+    assert.equal(verdict(0.1, 0.002, '=', 0, { resolution: 0.01 }), 'fails');
   });
 
   it('reports a violated assumption before the number', () => {
@@ -52,7 +61,7 @@ describe('theory/claim', () => {
   });
 
   it('refuses to judge NaN', () => {
-    assert.throws(() => verdict(Number.NaN, 0, '=', 0), InvalidInputError);
-    assert.throws(() => verdict(0, -1, '=', 0), InvalidInputError);
+    assert.throws(() => verdict(Number.NaN, 0, '=', 1), InvalidInputError);
+    assert.throws(() => verdict(0, -1, '=', 1), InvalidInputError);
   });
 });

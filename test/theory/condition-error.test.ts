@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import {
   checkDefinition1,
+  checkDefinition1Classes,
   checkDefinition2,
   conditionErrors,
   conditionErrorsOfClass,
@@ -64,5 +65,19 @@ describe('theory/condition-error', () => {
   it('the claims hold, whatever the seed', () => {
     assertVerdict(checkDefinition1, 'holds');
     assertVerdict(checkDefinition2, 'holds', [0]);
+    assertVerdict(checkDefinition1Classes, 'fails', [0]);
+    // Two classes that mirror each other: by symmetry each has the mean of both, which is an energy.
+    const mirrored = gaussianMixture(
+      [-1, 1].map((side, label) => ({
+        weight: 0.5,
+        mean: [side, 0],
+        covariance: [
+          [0.3, 0],
+          [0, 0.3],
+        ],
+        label,
+      })),
+    );
+    assert.equal(checkDefinition1Classes({ mixture: mirrored }).verdict, 'holds');
   });
 });

@@ -5,7 +5,12 @@ import {
   checkProposition2,
   checkTheorem3,
   checkTheorem3Bias,
+  checkTheorem3Convexity,
+  checkTheorem3Generalised,
   checkTheorem3Particles,
+  checkTheorem3Redrawn,
+  convexityExcess,
+  numericalStep,
 } from '../../src/theory/convergence';
 import { tailRate } from '../../src/theory/decay';
 import {
@@ -111,13 +116,49 @@ describe('theory/gradient-flow (Proposition 2, Theorem 3)', () => {
     assert.ok(debiased[12] < 0.7 * plain[12], `${debiased[12]}`);
   });
 
+  it('a JKO step minimised numerically is the closed-form step, and no competitor is lower', () => {
+    const target = bumps(key(3), 12, 3, 3);
+    const start = normal(key(4), 24);
+    const options = { dimension: 2, eta: 0.5, source: key(5) };
+    const { points, gradient } = numericalStep(start, target, options);
+    assert.ok(gradient < 1e-10, `${gradient}`);
+    const [, closed] = particleFlow(start, target, { dimension: 2, eta: 0.5, steps: 1 }).clouds;
+    // Gradient descent with a contraction of 2/3 per iterate ends at 1e-12.
+    points.forEach((x, k) => assert.ok(Math.abs(x - closed[k]) < 1e-9, `${x} ${closed[k]}`));
+  });
+
+  it('Theorem 3 fails for a rate that is not 1 / (1 + 2 eta)', () => {
+    assert.equal(checkTheorem3({ rate: (eta) => 1 / (1 + eta) }).verdict, 'fails');
+    assert.equal(checkTheorem3({ rate: (eta) => 1.001 / (1 + 2 * eta) }).verdict, 'fails');
+  });
+
+  it('with r drawn again the flow reaches the target only without lambda', () => {
+    assert.equal(checkTheorem3Redrawn().verdict, 'fails');
+    assert.equal(checkTheorem3Redrawn({ lambda: 0 }).verdict, 'holds');
+  });
+
+  it('the counterexample to convexity: 4, 5, 4 along the geodesic, and none along the generalised one', () => {
+    const clouds = [
+      [0, 1, 0, -1],
+      [2, 1, -2, -1],
+      [2, -1, -2, 1],
+    ].map((points) => Float64Array.from(points));
+    const triple = [clouds[0], clouds[1], clouds[2]] as const;
+    // 5 - (4 + 4) / 2 + |x_0 - x_1|^2 / 4 with points moved by 2: (1 + 1) / 8.
+    assert.ok(Math.abs(convexityExcess(triple, 'plain') - 0.25) < 1e-12);
+    assert.ok(convexityExcess(triple, 'generalised') < 1e-12);
+    assert.equal(checkTheorem3Convexity().verdict, 'fails');
+    assert.equal(checkTheorem3Generalised({ path: 'plain' }).verdict, 'fails');
+  });
+
   for (const seed of [0, 1, 2]) {
-    it(`the five checks hold, seed ${seed}`, () => {
+    it(`the checks hold, seed ${seed}`, () => {
       for (const check of [
         checkProposition2,
         checkTheorem3,
         checkTheorem3Particles,
         checkTheorem3Bias,
+        checkTheorem3Generalised,
         checkSinkhorn,
       ]) {
         assert.equal(check({ seed }).verdict, 'holds', check.name);

@@ -7,8 +7,10 @@ import { planarExample } from '../../src/theory/example-mixtures';
 import { diffuse, evaluate, gaussianMixture } from '../../src/theory/gaussian-mixture';
 import {
   checkLemma2,
+  checkLemma2Norms,
   controlErrors,
   controlTerm,
+  differenceOfNorms,
   guidedScore,
   recoverControl,
   sampleGuided,
@@ -86,4 +88,16 @@ describe('theory/guidance', () => {
   });
 
   it('the claim holds, whatever the seed', () => assertVerdict(checkLemma2, 'holds', [0, 1, 2]));
+
+  it('the difference of norms is w^2 E||g||^2, the same for g turned, and for no g but itself does the distance vanish', () => {
+    const mixture = diffuse(planarExample(), 0.4);
+    for (const scale of [0.5, 3]) {
+      const { difference, energy, apart } = differenceOfNorms(mixture, scale, (g) => Float64Array.of(-g[1], g[0]));
+      // Quadrature of smooth functions; the cross term that must vanish is of the size of the scores.
+      assert.ok(Math.abs(difference / energy - 1) < 1e-9);
+      assert.ok(apart < 1e-9);
+    }
+    assertVerdict(checkLemma2Norms, 'fails', [0]);
+    assert.equal(checkLemma2Norms({ other: (g) => g }).verdict, 'holds');
+  });
 });

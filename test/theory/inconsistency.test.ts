@@ -4,6 +4,10 @@ import { InvalidInputError } from '../../src/runtime/errors';
 import { foldIn, key, normal } from '../../src/runtime/random';
 import {
   checkLemma6,
+  checkLemma6Carried,
+  checkLemma6Cross,
+  checkLemma6Injected,
+  crossTerm,
   exactInconsistency,
   measureInconsistency,
   randomLinearGaussian,
@@ -97,8 +101,26 @@ describe('theory/inconsistency (Lemma 6)', () => {
   });
 
   for (const seed of [0, 1, 2]) {
-    it(`the check holds, seed ${seed}`, () => assert.equal(checkLemma6({ seed, samples: 1500 }).verdict, 'holds'));
+    it(`the check holds, seed ${seed}`, () => assert.equal(checkLemma6({ seed }).verdict, 'holds'));
   }
+
+  it('each part holds at its closed form, and fails 6 % beside it', () => {
+    for (const check of [checkLemma6, checkLemma6Injected]) {
+      assert.equal(check({}).verdict, 'holds');
+      for (const factor of [0.94, 1.06]) assert.equal(check({ factor }).verdict, 'fails', `${check.name} ${factor}`);
+    }
+    assert.equal(checkLemma6Carried({}).verdict, 'holds');
+    assert.equal(checkLemma6Carried({ factor: 0.94 }).verdict, 'fails');
+    assert.equal(checkLemma6Carried({ samples: 1600 }).verdict, 'undecided'); // too few to tell 5 % apart
+  });
+
+  it('the cross term is 0 for the canonical projection and not for the orthogonal one', () => {
+    const model = randomLinearGaussian(key(5), { steps: 2 });
+    assert.ok(Math.abs(crossTerm(model, 'canonical')) < 1e-9);
+    assert.ok(Math.abs(crossTerm(model, 'orthogonal')) > 1e-3);
+    assert.equal(checkLemma6Cross().verdict, 'fails');
+    assert.equal(checkLemma6Cross({ projector: 'canonical' }).verdict, 'holds');
+  });
 
   it('refuses conditions without their tokens and too few samples', () => {
     const { conditions, tokens } = simulateLinearGaussian(randomLinearGaussian(key(1)), 100, key(1));

@@ -108,6 +108,7 @@ describe('theory/score-matching', () => {
   });
 
   it('the claims hold, whatever the seed', () => {
+    assert.equal(checkTheorem1({ literal: true }).verdict, 'fails');
     const checks = [checkTheorem1, checkTheorem1Gap, checkLemma1, checkLemma1Implicit, checkLemma1Denoising];
     for (const check of checks) assertVerdict(check, 'holds');
     assert.deepEqual(checkTheorem1Gap({ seed: 4 }), checkTheorem1Gap({ seed: 4 }));

@@ -20,7 +20,9 @@ export function register(program: Command): void {
       'after',
       `
 A verdict is "holds" or "fails" only when the whole interval (four standard errors) is on one side.
-A violated assumption is a result: it says where and by how much. Exit code 1 means that a claim fails.
+A violated assumption is a result: it says where and by how much. A statement that fails is one too.
+An identity is true by algebra and tests this code; a test could come out the other way.
+Exit code 1 means that an identity fails: this code is wrong.
 
 Example:
   cer claims --only theorem-2,theorem-2-law
@@ -35,7 +37,7 @@ Example:
       const rows = runClaims({ seed, only, onRow: options.json ? undefined : (row) => console.log(describe(row)) });
       if (options.json) console.log(JSON.stringify(rows, null, 2));
       else console.log(summary(rows));
-      if (rows.some((row) => row.verdict === 'fails')) process.exitCode = EXIT.failed;
+      if (rows.some((row) => row.nature === 'identity' && row.verdict === 'fails')) process.exitCode = EXIT.failed;
     });
 }
 
@@ -45,7 +47,7 @@ function describe(row: Row): string {
   const relation = `${row.expected.relation} ${digits(row.expected.value)}${plusMinus(row.expected.error ?? 0)}`;
   const measured = `${digits(row.measured)}${plusMinus(row.error)}`;
   return [
-    `${row.verdict.toUpperCase().padEnd(20)} ${row.name}  [${row.evidence}]`,
+    `${row.verdict.toUpperCase().padEnd(20)} ${row.name}  [${row.evidence} ${row.nature}, wording: ${row.basis}]`,
     `  claim     ${row.statement}`,
     `  computed  ${row.detail}`,
     `  measured  ${measured}   expected ${relation}   margin ${digits(row.margin)}   (${row.milliseconds.toFixed(0)} ms)`,
@@ -57,8 +59,9 @@ function describe(row: Row): string {
 function summary(rows: Row[]): string {
   const count = (verdict: Row['verdict']) => rows.filter((row) => row.verdict === verdict).length;
   const seconds = rows.reduce((sum, row) => sum + row.milliseconds, 0) / 1000;
+  const identities = rows.filter((row) => row.nature === 'identity').length;
   return (
-    `${rows.length} claims: ${count('holds')} hold, ${count('fails')} fail, ${count('undecided')} undecided, ` +
+    `${rows.length} claims, ${identities} of them identities: ${count('holds')} hold, ${count('fails')} fail, ${count('undecided')} undecided, ` +
     `${count('assumption violated')} with a violated assumption (${seconds.toFixed(1)} s)`
   );
 }
