@@ -1,10 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { InvalidInputError } from '../runtime/errors';
-import { fileSource } from './byte-source';
-import { readSafetensors, startsAsSafetensors, writeSafetensors } from './safetensors';
+import { writeSafetensors } from './safetensors';
 import { readElements, type StoredTensor, storedTensor, type TensorRecord, toFloat32, toInt32 } from './tensor-record';
-import { readTorchCheckpoint, stateDict, stateDicts } from './torch-checkpoint';
-import { writeTorchCheckpoint } from './torch-writer';
+import { chooseGroup, openWeightFile } from './weight-file';
 
 /** Which weights of a checkpoint to load. */
 export interface LoadOptions {
@@ -12,15 +10,9 @@ export interface LoadOptions {
   key?: string;
 }
 
-/** Opens the weights in a .safetensors or .pth file (told apart by their first bytes) without reading them yet. */
+/** Opens the weights in a file (of any format that `openWeightFile` knows) without reading them yet. */
 export function openWeights(path: string, { key }: LoadOptions = {}): Map<string, StoredTensor> {
-  const source = fileSource(path);
-  if (startsAsSafetensors(source)) return readSafetensors(source).tensors;
-  const start = source.read(0, Math.min(2, source.size));
-  const isZip = start[0] === 0x50 && start[1] === 0x4b;
-  if (!isZip && !/\.(pth?|ckpt)$/.test(path)) return readSafetensors(source).tensors;
-  const checkpoint = readTorchCheckpoint(source);
-  return stateDict(checkpoint, key ?? (stateDicts(checkpoint).has('model') ? 'model' : undefined));
+  return chooseGroup(path, openWeightFile(path), key).tensors;
 }
 
 /**
@@ -34,18 +26,14 @@ export function loadParameters(path: string, options: LoadOptions = {}): Map<str
   return loaded;
 }
 
-/**
- * Writes named tensors, atomically: a .pth file that PyTorch loads as a state dict, or else safetensors (which alone has
- * room for metadata); float32 as F32, int32 as I32, bool as BOOL.
- */
+/** Writes named tensors as safetensors, atomically: float32 as F32, int32 as I32, bool as BOOL. */
 export function saveParameters(
   path: string,
   parameters: ReadonlyMap<string, tf.Tensor>,
   metadata: Record<string, string> = {},
 ): void {
   const records = new Map([...parameters].map(([name, tensor]) => [name, toRecord(tensor)]));
-  if (/\.pth?$/.test(path)) writeTorchCheckpoint(path, records);
-  else writeSafetensors(path, records, metadata);
+  writeSafetensors(path, records, metadata);
 }
 
 /** A stored tensor on the current backend. */

@@ -24,11 +24,20 @@ export interface PickleWorld {
 }
 
 const MARK_LIMIT = 10_000;
+
+/** What one pickle may make, counting each mention: a tensor takes about 35 values, 8 of them containers or objects. */
+const MOST_VALUES = 1_000_000;
+const MOST_CONTAINERS = 250_000;
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const LATIN1 = new TextDecoder('latin1');
+
 const OLD_MODULES: Record<string, string> = { __builtin__: 'builtins', copy_reg: 'copyreg' };
 
 /**
  * Reads a Python pickle (protocols 2 to 5, the operations that data needs) without executing anything. Dictionaries become
- * Map, lists and tuples arrays, sets Set, integers number or, beyond 2^53, bigint, bytes Uint8Array.
+ * Map, lists and tuples arrays, sets Set, integers number or, beyond 2^53, bigint, bytes Uint8Array. A few bytes can ask for any
+ * amount of memory, so what is made is counted.
  * @throws FileFormatError naming the refused global or operation, or the place where the pickle is damaged.
  */
 export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld): unknown {
@@ -43,6 +52,25 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
     if (count > bytes.length - at) throw fail(`${count} bytes asked of ${bytes.length - at}`, 'a complete pickle');
     at += count;
     return at - count;
+  };
+  let values = 0;
+  let containers = 0;
+  const count = (more: number) => {
+    values += more;
+    if (values > MOST_VALUES) throw fail(`more than ${MOST_VALUES} values`, 'fewer');
+  };
+  const push = (value: unknown): void => {
+    count(1);
+    stack.push(value);
+  };
+  /** For what takes memory even when it is empty: collections, and results of calls. */
+  const pushObject = (value: unknown): void => {
+    if (++containers > MOST_CONTAINERS) throw fail(`more than ${MOST_CONTAINERS} collections and objects`, 'fewer');
+    push(value);
+  };
+  const remember = (index: number): void => {
+    count(1);
+    memo.set(index, top());
   };
   const pop = (): unknown => {
     if (stack.length === 0) throw fail('an empty stack', 'a value on it');
@@ -59,10 +87,10 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
     stack = below;
     return items;
   };
-  const text = (length: number, encoding = 'utf-8'): string => {
+  const text = (length: number, decoder = UTF8): string => {
     const begin = take(length);
     try {
-      return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes.subarray(begin, at));
+      return decoder.decode(bytes.subarray(begin, at));
     } catch {
       throw fail('text that is not UTF-8', 'texts in UTF-8');
     }
@@ -98,6 +126,9 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
     if (!(callee instanceof PickleGlobal) || !callee.call || !Array.isArray(args)) {
       throw fail('a call of something that is not a function here', 'an allowed function and a tuple');
     }
+    // Calls may copy their argument, and one argument may be given to many calls.
+    const [given] = args;
+    count(Array.isArray(given) || typeof given === 'string' ? given.length : 0);
     return callee.call(args);
   };
   const setItems = (target: unknown, items: unknown[]): void => {
@@ -137,69 +168,69 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
         popMark();
         break;
       case 0x4e: // NONE
-        stack.push(null);
+        push(null);
         break;
       case 0x88: // NEWTRUE
-        stack.push(true);
+        push(true);
         break;
       case 0x89: // NEWFALSE
-        stack.push(false);
+        push(false);
         break;
       case 0x4a: // BININT
-        stack.push(view.getInt32(take(4), true));
+        push(view.getInt32(take(4), true));
         break;
       case 0x4b: // BININT1
-        stack.push(bytes[take(1)]);
+        push(bytes[take(1)]);
         break;
       case 0x4d: // BININT2
-        stack.push(view.getUint16(take(2), true));
+        push(view.getUint16(take(2), true));
         break;
       case 0x8a: // LONG1
-        stack.push(integer(copy(bytes[take(1)])));
+        push(integer(copy(bytes[take(1)])));
         break;
       case 0x47: // BINFLOAT
-        stack.push(view.getFloat64(take(8)));
+        push(view.getFloat64(take(8)));
         break;
       case 0x58: // BINUNICODE
-        stack.push(text(view.getUint32(take(4), true)));
+        push(text(view.getUint32(take(4), true)));
         break;
       case 0x8c: // SHORT_BINUNICODE
-        stack.push(text(bytes[take(1)]));
+        push(text(bytes[take(1)]));
         break;
       case 0x8d: // BINUNICODE8
-        stack.push(text(long8()));
+        push(text(long8()));
         break;
       case 0x54: // BINSTRING
-        stack.push(text(view.getUint32(take(4), true), 'latin1'));
+        push(text(view.getUint32(take(4), true), LATIN1));
         break;
       case 0x55: // SHORT_BINSTRING
-        stack.push(text(bytes[take(1)], 'latin1'));
+        push(text(bytes[take(1)], LATIN1));
         break;
       case 0x42: // BINBYTES
-        stack.push(copy(view.getUint32(take(4), true)));
+        pushObject(copy(view.getUint32(take(4), true)));
         break;
       case 0x43: // SHORT_BINBYTES
-        stack.push(copy(bytes[take(1)]));
+        pushObject(copy(bytes[take(1)]));
         break;
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
-        stack.push(copy(long8()));
+        pushObject(copy(long8()));
         break;
       case 0x5d: // EMPTY_LIST
       case 0x29: // EMPTY_TUPLE
-        stack.push([]);
+        pushObject([]);
         break;
       case 0x7d: // EMPTY_DICT
-        stack.push(new Map());
+        pushObject(new Map());
         break;
       case 0x8f: // EMPTY_SET
-        stack.push(new Set());
+        pushObject(new Set());
         break;
       case 0x6c: // LIST
       case 0x74: // TUPLE
         {
           const items = popMark();
-          stack.push(items);
+          pushObject(items);
         }
         break;
       case 0x85: // TUPLE1
@@ -207,7 +238,7 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
       case 0x87: // TUPLE3
         {
           const items = Array.from({ length: operation - 0x84 }, pop).reverse();
-          stack.push(items);
+          pushObject(items);
         }
         break;
       case 0x64: // DICT
@@ -215,13 +246,13 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
           const items = popMark();
           const made = new Map();
           setItems(made, items);
-          stack.push(made);
+          pushObject(made);
         }
         break;
       case 0x91: // FROZENSET
         {
           const items = popMark();
-          stack.push(new Set(items));
+          pushObject(new Set(items));
         }
         break;
       case 0x61: // APPEND
@@ -255,28 +286,29 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
         {
           const index = operation === 0x68 ? bytes[take(1)] : view.getUint32(take(4), true);
           if (!memo.has(index)) throw fail(`a memo ${index} that was never set`, 'one that was');
-          stack.push(memo.get(index));
+          push(memo.get(index));
         }
         break;
       case 0x71: // BINPUT
-        memo.set(bytes[take(1)], top());
+        remember(bytes[take(1)]);
         break;
       case 0x72: // LONG_BINPUT
-        memo.set(view.getUint32(take(4), true), top());
+        remember(view.getUint32(take(4), true));
         break;
       case 0x94: // MEMOIZE
-        memo.set(memo.size, top());
+        remember(memo.size);
         break;
       case 0x63: // GLOBAL
         {
           const module = line();
-          stack.push(global(module, line()));
+          push(global(module, line()));
         }
         break;
       case 0x93: // STACK_GLOBAL
         {
-          const name = pop();
-          stack.push(global(String(pop()), String(name)));
+          const [name, module] = [pop(), pop()];
+          if (typeof name !== 'string' || typeof module !== 'string') throw fail('a name that is no text', 'a text');
+          push(global(module, name));
         }
         break;
       case 0x52: // REDUCE
@@ -284,7 +316,7 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
         {
           const args = pop();
           const callee = pop();
-          stack.push(call(callee, args));
+          pushObject(call(callee, args));
         }
         break;
       case 0x62: // BUILD
@@ -302,7 +334,7 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
       case 0x51: // BINPERSID
         {
           const id = pop();
-          stack.push(world.persistent(id));
+          pushObject(world.persistent(id));
         }
         break;
       default:
@@ -313,8 +345,6 @@ export function readPickle(file: string, bytes: Uint8Array, world: PickleWorld):
 
 /** A little-endian two's complement integer of at most 255 bytes. */
 function integer(bytes: Uint8Array): number | bigint {
-  let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
-  value = BigInt.asIntN(8 * bytes.length, value);
+  const value = BigInt.asIntN(8 * bytes.length, BigInt(`0x0${Buffer.from(bytes).reverse().toString('hex')}`));
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }

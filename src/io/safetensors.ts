@@ -1,15 +1,17 @@
 import { InvalidInputError } from '../runtime/errors';
 import { writeFileAtomic } from './atomic-file';
 import { type ByteSource, damaged, openSource } from './byte-source';
-import { topLevelKeys } from './json-keys';
+import { canonicalJson, checksum } from './checksum';
+import { type Json, parseJson } from './json-reader';
 import {
   bytesOf,
+  checkedElements,
   DTYPES,
   type DType,
   elementCount,
   elementSize,
   elementsOf,
-  readElements,
+  isDType,
   type StoredTensor,
   storedTensor,
   type TensorRecord,
@@ -19,43 +21,68 @@ import {
 export interface SafetensorsFile {
   metadata: Record<string, string>;
   tensors: Map<string, StoredTensor>;
+  /** SHA-256 of names, types, shapes, values and metadata, where this project wrote the file. */
+  checksum?: string;
 }
 
-/** The format's own limit on the header. */
-const LARGEST_HEADER = 100_000_000;
+/** Far above what models need (MAR-H has 1.2 MB), and little enough to be read in memory: the format itself allows 100 MB. */
+const LARGEST_HEADER = 2 ** 24;
+const MOST_TENSORS = 2 ** 15;
+const LIMITS = { values: 12 * MOST_TENSORS, depth: 3, name: 4096 };
+
+/** Key and beginning of the entry in the metadata that holds the checksum: either gives away a file of ours, should a bit of the other flip. */
+const OURS = 'condition-refinement';
+
+/** Values are hashed in blocks of this many bytes. */
+const BLOCK = 2 ** 26;
 
 /**
  * Reads the header of a safetensors file; tensors are read from their place in the file when their `data` is first used
  * (kept then) or by `read()` (not kept), so a file may be larger than memory.
- * @throws FileFormatError naming what is wrong: truncation, bad header, wrong sizes, overlaps, gaps, duplicate names.
+ * In a file that this project wrote, the checksum over everything is compared before the first values are handed out; this
+ * takes about 3 ms for 1 MB.
+ * @throws FileFormatError naming what is wrong: truncation, bad header, wrong sizes, overlaps, gaps, duplicate names, and when
+ * values are read a checksum that differs.
  */
 export function readSafetensors(from: string | ByteSource): SafetensorsFile {
   const source = openSource(from);
-  if (source.size < 8) throw damaged(source.name, `${source.size} bytes`, 'at least the 8 bytes of a header length');
-  const declared = new DataView(source.read(0, 8).buffer).getBigUint64(0, true);
-  if (declared > BigInt(Math.min(LARGEST_HEADER, source.size - 8))) {
-    throw damaged(
-      source.name,
-      `a header of ${declared} bytes`,
-      `at most ${Math.min(LARGEST_HEADER, source.size - 8)} bytes, what the file and the format allow`,
-    );
-  }
-  const start = 8 + Number(declared);
-  const header = parseHeader(source.name, source.read(8, Number(declared)));
-  const metadata = metadataOf(source.name, header.__metadata__);
+  if (!startsAsSafetensors(source)) throw notSafetensors(source);
+  const start = 8 + headerLength(source);
+  const header = parseHeader(source.name, source.read(8, start - 8));
+  const { metadata, stated } = metadataOf(source.name, header.get('__metadata__'));
+  header.delete('__metadata__');
   const tensors = new Map<string, StoredTensor>();
-  const ranges: { name: string; begin: number; end: number }[] = [];
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
-    const { dtype, shape, begin, end } = checkEntry(source.name, name, entry);
-    ranges.push({ name, begin, end });
-    tensors.set(
-      name,
-      storedTensor(dtype, shape, () => elementsOf(dtype, source.read(start + begin, end - begin))),
-    );
+  const ranges: Range[] = [];
+  let checked = stated === undefined;
+  const check = () => {
+    if (checked) return;
+    const contents = ranges.map(({ begin, end, ...tensor }) => ({
+      ...tensor,
+      blocks: blocksOf(source, start + begin, start + end),
+    }));
+    const computed = contentChecksum(metadata, contents);
+    checked = computed === stated;
+    if (!checked) {
+      throw damaged(
+        source.name,
+        `content with checksum ${computed}`,
+        `the checksum ${stated}, which it had when it was written`,
+        'Bits of the file changed since: restore it from a copy, or make it again.',
+      );
+    }
+  };
+  for (const [name, entry] of header) {
+    const range = checkEntry(source.name, name, entry);
+    const { dtype, shape, begin, end } = range;
+    ranges.push(range);
+    const read = () => {
+      check();
+      return elementsOf(dtype, source.read(start + begin, end - begin));
+    };
+    tensors.set(name, storedTensor(dtype, shape, read));
   }
   requireTiling(source.name, ranges, source.size - start);
-  return { metadata, tensors };
+  return { metadata, tensors, checksum: stated };
 }
 
 /**
@@ -63,15 +90,31 @@ export function readSafetensors(from: string | ByteSource): SafetensorsFile {
  * their first bytes: a length may begin with any byte, also with those of a zip archive or a pickle.
  */
 export function startsAsSafetensors(source: ByteSource): boolean {
-  if (source.size < 9) return false;
-  const start = source.read(0, 9);
-  const declared = new DataView(start.buffer).getBigUint64(0, true);
-  return start[8] === 0x7b && declared <= BigInt(source.size - 8);
+  return source.size > 8 && source.read(8, 1)[0] === 0x7b && headerLength(source) <= source.size - 8;
+}
+
+/** Beyond 2^53 rounded: no file is as long. */
+function headerLength(source: ByteSource): number {
+  return Number(new DataView(source.read(0, 8).buffer).getBigUint64(0, true));
+}
+
+function notSafetensors(source: ByteSource): Error {
+  const begun = source.size > 8 && source.read(8, 1)[0] === 0x7b;
+  if (begun && headerLength(source) < 2 ** 32) {
+    return damaged(
+      source.name,
+      `a header of ${headerLength(source)} bytes`,
+      `at most ${source.size - 8}, what follows in the file`,
+    );
+  }
+  const start = JSON.stringify(new TextDecoder('latin1').decode(source.read(0, Math.min(16, source.size))));
+  return damaged(source.name, `no safetensors file (it begins with ${start})`, 'the length of a header, then {');
 }
 
 /**
- * Writes a safetensors file, atomically, in the order given; tensors that come from a file are streamed one by one.
- * @throws InvalidInputError when a shape and its elements disagree or a name is reserved.
+ * Writes a safetensors file with its checksum, atomically, in the order given; tensors that come from a file are streamed one
+ * by one, and are read twice.
+ * @throws InvalidInputError when a shape and its elements disagree, or for a name that is reserved, repeated or that readers refuse
  */
 export function writeSafetensors(
   path: string,
@@ -79,97 +122,150 @@ export function writeSafetensors(
   metadata: Record<string, string> = {},
 ): void {
   const entries = [...tensors];
-  const header: Record<string, unknown> = Object.create(null); // so that no name is special, not even __proto__
-  if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
+  const places = new Map<string, Range>();
   let offset = 0;
   for (const [name, { dtype, shape }] of entries) {
     const bytes = elementCount(shape) * elementSize(dtype);
-    if (!Number.isSafeInteger(bytes) || name === '__metadata__' || name in header) {
+    const odd = name === '__metadata__' || name.length > LIMITS.name || /[\ud800-\udfff]/u.test(name);
+    if (!Number.isSafeInteger(bytes) || odd || places.has(name)) {
       throw new InvalidInputError('Tensor to write', {
-        given: `${JSON.stringify(name)} of shape [${shape}]`,
-        expected: 'distinct names other than __metadata__ and shapes of non-negative integers',
+        given: `${JSON.stringify(name.slice(0, 100))} of shape [${shape}]`,
+        expected: 'distinct names of whole characters other than __metadata__, and shapes of non-negative integers',
         remedy: 'Rename the tensor or correct its shape.',
       });
     }
-    header[name] = { dtype, shape, data_offsets: [offset, offset + bytes] };
+    places.set(name, { name, dtype, shape, begin: offset, end: offset + bytes });
     offset += bytes;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  if (places.size > MOST_TENSORS) throw tooMany(path, places.size);
+  const contents = entries.map(([name, tensor]) => ({
+    name,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+    *blocks() {
+      const data = bytesOf(checkedElements(name, tensor));
+      for (let at = 0; at < data.length; at += BLOCK) yield data.subarray(at, at + BLOCK);
+    },
+  }));
+  const { [OURS]: _, ...content } = metadata;
+  const stated = `${OURS} sha256:${contentChecksum(content, contents)}`;
+  // Not an object: it would put names that look like integers first.
+  const fields = [`"__metadata__":${JSON.stringify({ ...content, [OURS]: stated })}`];
+  for (const { name, dtype, shape, begin, end } of places.values()) {
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`);
+  }
+  const json = new TextEncoder().encode(`{${fields.join(',')}}`);
+  if (json.length > LARGEST_HEADER - 8) throw tooMany(path, places.size);
   const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(json, 8);
   writeFileAtomic(path, (write) => {
     write(padded);
-    for (const [name, tensor] of entries) {
-      const data = readElements(tensor);
-      if (data.length !== elementCount(tensor.shape) || data.BYTES_PER_ELEMENT !== elementSize(tensor.dtype)) {
-        throw new InvalidInputError(`Tensor ${name}`, {
-          given: `${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes`,
-          expected: `${tensor.dtype} elements for the shape [${tensor.shape}]`,
-          remedy: 'Correct the shape, the type or the data.',
-        });
-      }
-      write(bytesOf(data));
-    }
+    for (const { blocks } of contents) for (const block of blocks()) write(block);
   });
 }
 
-function parseHeader(file: string, bytes: Uint8Array): Record<string, unknown> {
-  let parsed: unknown;
-  let text: string;
+function tooMany(path: string, count: number): InvalidInputError {
+  return new InvalidInputError(`Tensors for ${path}`, {
+    given: `${count} tensors`,
+    expected: `at most ${MOST_TENSORS} in one file, with a header of at most ${LARGEST_HEADER} bytes`,
+    remedy: 'Write them to several files.',
+  });
+}
+
+/** Place and kind of a tensor among the data of a file. */
+interface Range {
+  name: string;
+  dtype: DType;
+  shape: readonly number[];
+  begin: number;
+  end: number;
+}
+
+/** Metadata and tensors, in the order of their names: where values lie in the file does not matter. */
+function contentChecksum(
+  metadata: Record<string, string>,
+  tensors: { name: string; dtype: DType; shape: readonly number[]; blocks(): Iterable<Uint8Array> }[],
+): string {
+  return checksum(
+    (function* () {
+      yield canonicalJson(metadata);
+      for (const { name, dtype, shape, blocks } of [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+        yield JSON.stringify([name, dtype, shape]);
+        yield* blocks();
+      }
+    })(),
+  );
+}
+
+function blocksOf(source: ByteSource, begin: number, end: number) {
+  return function* () {
+    for (let at = begin; at < end; at += BLOCK) yield source.read(at, Math.min(BLOCK, end - at));
+  };
+}
+
+function parseHeader(file: string, bytes: Uint8Array): Map<string, Json> {
+  if (bytes.length > LARGEST_HEADER)
+    throw damaged(file, `a header of ${bytes.length} bytes`, `at most ${LARGEST_HEADER}`);
+  let parsed: Json;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    parsed = JSON.parse(text);
+    parsed = parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), LIMITS);
   } catch (error) {
     throw damaged(file, `a header that does not parse (${(error as Error).message})`, 'a JSON object in UTF-8');
   }
-  if (bytes[0] !== 0x7b || typeof parsed !== 'object' || parsed === null) {
+  if (!(parsed instanceof Map))
     throw damaged(file, 'a header that is not an object', 'a JSON object that starts with {');
-  }
-  const seen = new Set<string>();
-  for (const name of topLevelKeys(text)) {
-    if (seen.has(name)) throw damaged(file, `the name ${JSON.stringify(name)} twice`, 'each tensor once');
-    seen.add(name);
-  }
-  return parsed as Record<string, unknown>;
+  if (parsed.size > MOST_TENSORS) throw damaged(file, `${parsed.size} tensors`, `at most ${MOST_TENSORS}`);
+  return parsed;
 }
 
-function metadataOf(file: string, given: unknown): Record<string, string> {
-  if (given === undefined) return {};
-  const fine =
-    typeof given === 'object' &&
-    given !== null &&
-    !Array.isArray(given) &&
-    Object.values(given).every((value) => typeof value === 'string');
-  if (!fine) throw damaged(file, '__metadata__ that is not a map of texts', 'an object whose values are texts');
-  return given as Record<string, string>;
+function metadataOf(file: string, given: Json | undefined): { metadata: Record<string, string>; stated?: string } {
+  if (given === undefined) return { metadata: {} };
+  if (!(given instanceof Map) || [...given.values()].some((value) => typeof value !== 'string')) {
+    throw damaged(file, '__metadata__ that is not a map of texts', 'an object whose values are texts');
+  }
+  const texts = given as Map<string, string>;
+  const claims = [...texts].filter(([key, value]) => key === OURS || value.startsWith(`${OURS} `));
+  if (claims.length === 0) return { metadata: Object.fromEntries(texts) };
+  const [[key, value]] = claims;
+  const stated = /^condition-refinement sha256:([0-9a-f]{64})$/.exec(value)?.[1];
+  if (claims.length > 1 || key !== OURS || stated === undefined) {
+    throw damaged(
+      file,
+      `the checksum ${JSON.stringify(key)}: ${JSON.stringify(value.slice(0, 100))}`,
+      `one under "${OURS}"`,
+    );
+  }
+  texts.delete(OURS);
+  return { metadata: Object.fromEntries(texts), stated };
 }
 
-function checkEntry(file: string, name: string, entry: unknown) {
-  const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
+function checkEntry(file: string, name: string, entry: Json): Range {
   const what = `tensor ${JSON.stringify(name)}`;
-  if (!DTYPES.includes(dtype as DType)) {
-    throw damaged(file, `${what} of type ${JSON.stringify(dtype)}`, `one of ${DTYPES.join(', ')}`);
-  }
+  const show = (value: unknown) => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
+  const [dtype, shape, offsets] = ['dtype', 'shape', 'data_offsets'].map((field) =>
+    entry instanceof Map ? entry.get(field) : undefined,
+  );
+  if (!isDType(dtype)) throw damaged(file, `${what} of type ${show(dtype)}`, `one of ${DTYPES.join(', ')}`);
   if (!Array.isArray(shape) || Number.isNaN(elementCount(shape))) {
-    throw damaged(file, `${what} of shape ${JSON.stringify(shape)}`, 'a list of non-negative integers of safe product');
+    throw damaged(file, `${what} of shape ${show(shape)}`, 'a list of non-negative integers of safe product');
   }
   const pair = Array.isArray(offsets) && offsets.length === 2 && offsets.every((at) => Number.isSafeInteger(at));
-  if (!pair || offsets[0] < 0 || offsets[1] < offsets[0]) {
-    throw damaged(file, `${what} at offsets ${JSON.stringify(offsets)}`, 'two integers, 0 <= begin <= end');
+  if (!pair || Number(offsets[0]) < 0 || Number(offsets[1]) < Number(offsets[0])) {
+    throw damaged(file, `${what} at offsets ${show(offsets)}`, 'two integers, 0 <= begin <= end');
   }
   const [begin, end] = offsets as [number, number];
-  const expected = elementCount(shape) * elementSize(dtype as DType);
+  const expected = elementCount(shape) * elementSize(dtype);
   if (end - begin !== expected) {
     throw damaged(file, `${what} with ${end - begin} bytes`, `${expected} bytes for ${dtype} of shape [${shape}]`);
   }
-  return { dtype: dtype as DType, shape: shape as number[], begin, end };
+  return { name, dtype, shape: shape as number[], begin, end };
 }
 
 /** The ranges must cover the data exactly once: no overlap, no gap, nothing outside, nothing left over. */
-function requireTiling(file: string, ranges: { name: string; begin: number; end: number }[], size: number): void {
+function requireTiling(file: string, ranges: readonly Range[], size: number): void {
   let covered = 0;
-  for (const { name, begin, end } of ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+  for (const { name, begin, end } of [...ranges].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     const what = `tensor ${JSON.stringify(name)} at ${begin} .. ${end}`;
     if (begin < covered) throw damaged(file, `${what}, which overlaps its neighbour`, `a begin of ${covered}`);
     if (begin > covered) throw damaged(file, `${what}, which leaves a gap`, `a begin of ${covered}`);

@@ -29,11 +29,29 @@ const ARRAYS = {
   BOOL: Uint8Array,
 } as const;
 
+/** Bits per element of the safetensors types that are listed but whose values are not read. */
+const OPAQUE = {
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F4: 4,
+  C64: 64,
+} as const;
+
 /** Element types, by their safetensors names. */
-export type DType = keyof typeof ARRAYS;
+export type DType = keyof typeof ARRAYS | keyof typeof OPAQUE;
 
 /** The element types that are read and written. */
 export const DTYPES = Object.keys(ARRAYS) as DType[];
+
+/** Whether this is the name of an element type, be its values read here or not. */
+export function isDType(name: unknown): name is DType {
+  return typeof name === 'string' && (Object.hasOwn(ARRAYS, name) || Object.hasOwn(OPAQUE, name));
+}
 
 /** A tensor in memory: row-major elements; a scalar has shape `[]`. */
 export interface TensorRecord {
@@ -47,9 +65,11 @@ export interface StoredTensor extends TensorRecord {
   read(): ElementArray;
 }
 
-/** Bytes per element. */
+/** Bytes per element; half a byte for F4. */
 export function elementSize(dtype: DType): number {
-  return ARRAYS[dtype].BYTES_PER_ELEMENT;
+  return dtype in OPAQUE
+    ? OPAQUE[dtype as keyof typeof OPAQUE] / 8
+    : ARRAYS[dtype as keyof typeof ARRAYS].BYTES_PER_ELEMENT;
 }
 
 /** The number of elements of a shape; NaN when it is not a shape or leaves the safe integers. */
@@ -63,9 +83,20 @@ export function elementCount(shape: readonly unknown[]): number {
   return count;
 }
 
-/** Little-endian bytes (a fresh, aligned copy) seen as elements. */
+/** Little-endian bytes (a fresh, aligned copy) seen as elements. @throws InvalidInputError for a type that is only listed */
 export function elementsOf(dtype: DType, bytes: Uint8Array): ElementArray {
-  return new ARRAYS[dtype](bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / elementSize(dtype));
+  if (dtype in OPAQUE) {
+    throw new InvalidInputError('Tensor', {
+      given: `elements of type ${dtype}`,
+      expected: `one of ${DTYPES.join(', ')}, whose values are read`,
+      remedy: 'Convert it first, e.g. in PyTorch with `tensor.to(torch.bfloat16)`.',
+    });
+  }
+  return new ARRAYS[dtype as keyof typeof ARRAYS](
+    bytes.buffer as ArrayBuffer,
+    bytes.byteOffset,
+    bytes.byteLength / elementSize(dtype),
+  );
 }
 
 /** The little-endian bytes of elements, without a copy. */
@@ -90,6 +121,21 @@ export function storedTensor(dtype: DType, shape: readonly number[], read: () =>
 /** The elements, read without being kept when they come from a file. */
 export function readElements(tensor: TensorRecord | StoredTensor): ElementArray {
   return 'read' in tensor ? tensor.read() : tensor.data;
+}
+
+/**
+ * The elements of a tensor that is to be written.
+ * @throws InvalidInputError when their number or width is not what type and shape say: no reader would open the file
+ */
+export function checkedElements(name: string, tensor: TensorRecord | StoredTensor): ElementArray {
+  const { dtype, shape } = tensor;
+  const data = readElements(tensor);
+  if (data.length === elementCount(shape) && data.BYTES_PER_ELEMENT === elementSize(dtype)) return data;
+  throw new InvalidInputError(`Tensor ${name}`, {
+    given: `${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes`,
+    expected: `${dtype} elements for the shape [${shape}]`,
+    remedy: 'Correct the shape, the type or the data.',
+  });
 }
 
 /** The elements as float32: half types widened exactly, F64 and integers rounded; an F32 array is returned as it is. */

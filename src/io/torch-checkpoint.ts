@@ -2,7 +2,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { type ByteSource, damaged, openSource } from './byte-source';
 import { PickleGlobal, PickleObject, readPickle } from './pickle-reader';
 import type { StoredTensor } from './tensor-record';
-import { STORAGE_TYPES, StorageReader } from './torch-storage';
+import { STORAGE_TYPES, StorageReader, TORCH_TYPES } from './torch-storage';
 import { readZip } from './zip-reader';
 
 /** The content of a checkpoint as plain data. */
@@ -24,9 +24,10 @@ export interface TorchCheckpoint {
   tensors: Map<string, StoredTensor>;
 }
 
-const LARGEST_PICKLE = 64 * 2 ** 20;
-const MOST_NODES = 1_000_000;
+const LARGEST_PICKLE = 16 * 2 ** 20;
+const MOST_NODES = 500_000;
 const DEEPEST = 100;
+const LONGEST_PATH = 1024;
 
 /**
  * Reads a PyTorch zip checkpoint (`torch.save` since 1.6) safely: its pickle may use only an allow-list of names, each of
@@ -120,16 +121,16 @@ function allowedGlobals(file: string, storages: StorageReader): Map<string, Pick
     return args[0];
   };
   const items = (args: unknown[]): unknown[] => (Array.isArray(args[0]) ? args[0] : []);
-  for (const type of STORAGE_TYPES.keys()) allow('torch', type);
-  for (const type of ['float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'uint8', 'bool']) {
-    allow('torch', type);
-  }
+  for (const type of STORAGE_TYPES.keys())
+    allow(type === 'storage.UntypedStorage' ? 'torch.storage' : 'torch', type.replace(/^.*\./, ''));
+  for (const type of TORCH_TYPES.keys()) allow('torch', type);
   allow('torch._utils', '_rebuild_tensor', (args) => storages.tensor(args));
   allow('torch._utils', '_rebuild_tensor_v2', (args) => storages.tensor(args));
+  allow('torch._utils', '_rebuild_tensor_v3', (args) => storages.tensor(args, 3));
   allow('torch._utils', '_rebuild_parameter', first('a parameter'));
   allow('torch._utils', '_rebuild_parameter_with_state', first('a parameter'));
   allow('torch', 'Size', items);
-  allow('torch', 'device', (args) => args.map(String).join(':'));
+  allow('torch', 'device', (args) => args.filter((part) => typeof part !== 'object').join(':'));
   allow('collections', 'OrderedDict', (args) => {
     const pairs = items(args).filter((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2);
     return new Map(pairs);
@@ -137,7 +138,7 @@ function allowedGlobals(file: string, storages: StorageReader): Map<string, Pick
   allow('argparse', 'Namespace', () => new PickleObject('argparse.Namespace'));
   allow('builtins', 'set', (args) => new Set(items(args)));
   allow('builtins', 'frozenset', (args) => new Set(items(args)));
-  allow('_codecs', 'encode', (args) => Uint8Array.from(Buffer.from(String(args[0]), 'latin1')));
+  allow('_codecs', 'encode', ([text]) => Uint8Array.from(Buffer.from(typeof text === 'string' ? text : '', 'latin1')));
   return globals;
 }
 
@@ -153,8 +154,12 @@ class Tidier {
     if (++this.nodes > MOST_NODES || depth > DEEPEST) {
       throw damaged(this.file, 'values nested without end', `at most ${MOST_NODES} values, ${DEEPEST} deep`);
     }
+    if (path.length > LONGEST_PATH)
+      throw damaged(this.file, `a name of ${path.length} characters`, `at most ${LONGEST_PATH}`);
     const below = (key: unknown) => (path === '' ? String(key) : `${path}.${key}`);
     if (isTensor(value)) {
+      if (this.tensors.has(path))
+        throw ambiguous(this.file, `two tensors that are both called ${JSON.stringify(path)}`);
       this.tensors.set(path, value);
       return value;
     }
@@ -163,7 +168,13 @@ class Tidier {
       const made = new Map<string, CheckpointValue>();
       for (const [key, item] of value) {
         if (typeof key === 'object') throw damaged(this.file, 'a dictionary key that is not plain', 'texts or numbers');
-        made.set(String(key), this.tidy(item, below(key), depth + 1));
+        const name = String(key);
+        if (made.has(name))
+          throw ambiguous(
+            this.file,
+            `a dictionary with a text and another key that both read ${JSON.stringify(name.slice(0, 100))}`,
+          );
+        made.set(name, this.tidy(item, below(key), depth + 1));
       }
       return made;
     }
@@ -173,4 +184,13 @@ class Tidier {
     if (value instanceof Uint8Array || value === null || typeof value !== 'object') return value as CheckpointValue;
     return value instanceof PickleGlobal ? value.name : 'storage';
   }
+}
+
+function ambiguous(file: string, given: string): Error {
+  return damaged(
+    file,
+    given,
+    'names that stay apart once keys are joined with dots',
+    'Rename one of the keys in PyTorch and save again.',
+  );
 }

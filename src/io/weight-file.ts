@@ -1,4 +1,5 @@
-import { type ByteSource, fileSource } from './byte-source';
+import { InvalidInputError } from '../runtime/errors';
+import { type ByteSource, damaged, fileSource } from './byte-source';
 import { readNpy, readNpz } from './npz';
 import { readSafetensors, startsAsSafetensors } from './safetensors';
 import type { StoredTensor } from './tensor-record';
@@ -18,7 +19,7 @@ export interface WeightFile {
 }
 
 /**
- * Opens a file of tensors, told by its first bytes; nothing but headers is read.
+ * Opens a file of tensors, recognised by its first bytes; nothing but headers is read.
  * @throws FileFormatError for a damaged file or another format.
  */
 export function openWeightFile(path: string): WeightFile {
@@ -29,7 +30,29 @@ export function openWeightFile(path: string): WeightFile {
   if (start.startsWith('PK')) return isNpz(source) ? single('npz', bytes, readNpz(source)) : torchFile(source);
   if (start === '\x93NUMPY') return single('npy', bytes, new Map([['array', readNpy(source)]]));
   if (start.startsWith('\x80') || /\.(pth?|ckpt)$/.test(path)) return torchFile(source);
-  return safetensorsFile(source); // says what is wrong
+  if (path.endsWith('.safetensors')) return safetensorsFile(source); // says what is wrong
+  throw damaged(
+    path,
+    `a file that begins with ${JSON.stringify(start)}`,
+    'safetensors, a PyTorch checkpoint (.pth), or NumPy arrays (.npz, .npy)',
+    'Give a file of weights or arrays.',
+  );
+}
+
+/**
+ * The weights of one model in a file: the state dict under `key`, else the first of `preferred` that the file has, else the only one.
+ * @throws InvalidInputError listing the state dicts that there are
+ */
+export function chooseGroup(path: string, { groups }: WeightFile, key?: string, preferred = ['model', '']) {
+  const names = [...groups.keys()];
+  const chosen = key ?? preferred.find((name) => groups.has(name)) ?? (names.length === 1 ? names[0] : undefined);
+  const tensors = chosen === undefined ? undefined : groups.get(chosen);
+  if (chosen !== undefined && tensors) return { key: chosen, tensors };
+  throw new InvalidInputError(`Weights in ${path}`, {
+    given: key === undefined ? `${names.length} dictionaries of tensors` : `the key ${JSON.stringify(key)}`,
+    expected: names.length > 0 ? `one of ${names.map((name) => JSON.stringify(name)).join(', ')}` : 'a state dict',
+    remedy: '`cer inspect FILE` shows what the file holds; choose with --key.',
+  });
 }
 
 function safetensorsFile(source: ByteSource): WeightFile {

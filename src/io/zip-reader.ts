@@ -25,6 +25,7 @@ export function expansionLimit(fileSize: number): number {
 }
 
 const CHECK_CHUNK = 4 * 2 ** 20;
+const MOST_ENTRIES = 100_000;
 
 /**
  * Reads the directory of a zip archive (stored and deflated entries, zip64). Everything is checked before memory is taken:
@@ -35,15 +36,18 @@ export function readZip(source: ByteSource): Map<string, ZipEntry> {
   const { offset, size, count } = findDirectory(source);
   const entries = new Map<string, ZipEntry>();
   const ranges: { name: string; begin: number; end: number }[] = [];
+  const last: Inflated = {};
+  const headers = inBlocks(source);
   let total = 0;
   for (const located of parseDirectory(source, offset, size, count)) {
     const { name, packed, header } = located;
-    requirePlainName(source.name, name);
+    if (!isPlainName(name))
+      throw damaged(source.name, `the entry name ${JSON.stringify(name)}`, 'a relative path without . or ..');
     if (entries.has(name)) throw damaged(source.name, `the entry ${JSON.stringify(name)} twice`, 'each name once');
     total += located.size;
-    const begin = contentStart(source, located);
+    const begin = contentStart(headers, located);
     ranges.push({ name, begin: header, end: begin + packed });
-    entries.set(name, makeEntry(source, located, begin));
+    entries.set(name, makeEntry(source, located, begin, last));
   }
   if (total > expansionLimit(source.size)) {
     throw damaged(
@@ -66,7 +70,14 @@ export function readZip(source: ByteSource): Map<string, ZipEntry> {
   return entries;
 }
 
-function makeEntry(source: ByteSource, { name, method, crc, packed, size }: Located, start: number): ZipEntry {
+/** The entry that was inflated last: who reads a header reads the rest next. */
+interface Inflated {
+  entry?: Located;
+  content?: Uint8Array;
+}
+
+function makeEntry(source: ByteSource, entry: Located, start: number, last: Inflated): ZipEntry {
+  const { name, method, crc, packed, size } = entry;
   let verified = false;
   const requireSum = (sum: number) => {
     verified = sum === crc;
@@ -86,9 +97,13 @@ function makeEntry(source: ByteSource, { name, method, crc, packed, size }: Loca
         );
       }
       if (method === 8) {
-        const content = inflate(source, name, source.read(start, packed), size);
-        if (!verified) requireSum(crc32(content));
-        return new Uint8Array(content.subarray(begin, begin + length));
+        if (last.entry !== entry) {
+          last.entry = undefined;
+          last.content = inflate(source, name, source.read(start, packed), size);
+          if (!verified) requireSum(crc32(last.content));
+          last.entry = entry;
+        }
+        return new Uint8Array(last.content!.subarray(begin, begin + length));
       }
       const content = source.read(start + begin, length);
       if (!verified) {
@@ -146,6 +161,7 @@ function findDirectory(source: ByteSource): { offset: number; size: number; coun
       size = toNumber(source, record.getBigUint64(40, true));
       offset = toNumber(source, record.getBigUint64(48, true));
     }
+    if (count > MOST_ENTRIES) throw damaged(source.name, `${count} entries`, `at most ${MOST_ENTRIES}`);
     if (offset + size > end || count * 46 > size) {
       throw damaged(
         source.name,
@@ -203,6 +219,23 @@ function wideFields(source: ByteSource, extra: DataView): bigint[] {
   return [];
 }
 
+/** The same bytes, read from the file 4 KiB at a time: small entries lie close together. */
+function inBlocks(source: ByteSource): ByteSource {
+  let from = 0;
+  let block = new Uint8Array(0);
+  return {
+    name: source.name,
+    size: source.size,
+    read(position, length) {
+      if (position < from || position + length > from + block.length) {
+        from = position;
+        block = source.read(position, Math.max(length, Math.min(4096, source.size - position)));
+      }
+      return block.slice(position - from, position - from + length);
+    },
+  };
+}
+
 /** Where an entry's content begins, after its local header, which must carry the same name. */
 function contentStart(source: ByteSource, { name, header }: Located): number {
   const local = new DataView(source.read(header, 30).buffer);
@@ -227,13 +260,13 @@ function decodeName(source: ByteSource, bytes: Uint8Array): string {
   }
 }
 
-/** Entries are never unpacked to a disk, but a name that tries to leave its folder marks a hostile file. */
-function requirePlainName(file: string, name: string): void {
-  const parts = name.split('/');
-  const control = [...name].some((character) => character < ' ');
-  if (name === '' || control || /[\\:]/.test(name) || parts[0] === '' || parts.includes('..') || parts.includes('.')) {
-    throw damaged(file, `the entry name ${JSON.stringify(name)}`, 'a relative path without . or ..');
-  }
+/**
+ * Whether a name is a relative path that stays in its folder. Nothing is unpacked to a disk, but another name marks a hostile
+ * file. Everything else is allowed, such as the colon that PyTorch takes over from the name of the file.
+ */
+export function isPlainName(name: string): boolean {
+  const parts = name.split(/[/\\]/);
+  return name !== '' && parts[0] !== '' && !parts.includes('..') && !parts.includes('.') && !name.includes('\0');
 }
 
 function toNumber(source: ByteSource, value: bigint): number {

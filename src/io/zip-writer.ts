@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
+import { InvalidInputError } from '../runtime/errors';
 import { writeFileAtomic } from './atomic-file';
+import { isPlainName } from './zip-reader';
 
 /** A file to put into an archive; `content` is called once, when its turn comes. */
 export interface ZipInput {
@@ -13,6 +15,7 @@ const WIDE = 0xffffffff;
 /**
  * Writes a zip archive of stored entries, atomically, with one entry in memory at a time. Content begins at multiples of
  * 64 bytes, as PyTorch does, so that it can be memory-mapped. Dates are constant: the same content gives the same bytes.
+ * @throws InvalidInputError for names that readers refuse: repeated, absolute or leading out of their folder, too long
  */
 export function writeZip(path: string, inputs: Iterable<ZipInput>): void {
   writeFileAtomic(path, (write) => {
@@ -22,9 +25,18 @@ export function writeZip(path: string, inputs: Iterable<ZipInput>): void {
       position += bytes.length;
     };
     const directory: Uint8Array[] = [];
+    const names = new Set<string>();
     for (const { name, content } of inputs) {
       const bytes = content();
       const encoded = new TextEncoder().encode(name);
+      if (names.has(name) || !isPlainName(name) || encoded.length > 0xffff || /[\ud800-\udfff]/u.test(name)) {
+        throw new InvalidInputError('Name in an archive', {
+          given: `${JSON.stringify(name.slice(0, 100))}${names.has(name) ? ', a second time' : ''}`,
+          expected: 'distinct relative paths without . or .., of whole characters, of at most 65535 bytes',
+          remedy: 'Rename it.',
+        });
+      }
+      names.add(name);
       const header = { crc: crc32(bytes), size: bytes.length, at: position };
       const wideSizes = header.size >= WIDE ? wideBlock([header.size, header.size]) : new Uint8Array(0);
       const unpadded = position + 30 + encoded.length + wideSizes.length + 4;

@@ -4,5 +4,4 @@ export * from '../io/parameters';
 export * from '../io/safetensors';
 export * from '../io/tensor-record';
 export * from '../io/torch-checkpoint';
-export * from '../io/torch-writer';
 export * from '../io/weight-file';

@@ -8,7 +8,6 @@ import { npyBytes, readNpy, readNpz } from '../../src/io/npz';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors';
 import type { StoredTensor, TensorRecord } from '../../src/io/tensor-record';
 import { readTorchCheckpoint } from '../../src/io/torch-checkpoint';
-import { writeTorchCheckpoint } from '../../src/io/torch-writer';
 import { CerError } from '../../src/runtime/errors';
 import { bits, foldIn, type Key, key } from '../../src/runtime/random';
 
@@ -69,22 +68,13 @@ describe('io under fuzzing', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cer-fuzz-'));
     writeSafetensors(join(folder, 'x'), tensors, { note: 'äöü' });
     seeds.safetensors = new Uint8Array(readFileSync(join(folder, 'x')));
-    writeTorchCheckpoint(
-      join(folder, 'x'),
-      new Map<string, never>([
-        ['model', tensors as never],
-        ['epoch', 3 as never],
-      ]),
-    );
-    seeds.torch = new Uint8Array(readFileSync(join(folder, 'x')));
     rmSync(folder, { recursive: true });
     seeds.npz = zipSync(
       Object.fromEntries([...tensors].filter(([name]) => name !== 'b').map(([n, t]) => [`${n}.npy`, npyBytes(t)])),
     );
     seeds.npy = npyBytes(tensors.get('a.weight')!);
-    seeds.pickle = unzipSync(new Uint8Array(readFileSync(join(__dirname, '../../data/reference/mar/odd_tensors.pth'))))[
-      'odd_tensors/data.pkl'
-    ];
+    seeds.torch = new Uint8Array(readFileSync(join(__dirname, '../../data/reference/mar/odd_tensors.pth')));
+    seeds.pickle = unzipSync(seeds.torch)['odd_tensors/data.pkl'];
   });
 
   const readAll = (found: Iterable<StoredTensor>) => {
@@ -99,7 +89,7 @@ describe('io under fuzzing', () => {
   let original: Record<string, Uint8Array> | undefined;
   // A damaged pickle in a sound archive, since the archive's checksums would refuse it first.
   families.pickle = (source) => {
-    original ??= unzipSync(new Uint8Array(readFileSync(join(__dirname, '../../data/reference/mar/odd_tensors.pth'))));
+    original ??= unzipSync(seeds.torch);
     const archive = { ...original, 'odd_tensors/data.pkl': source.read(0, source.size) };
     families.torch(memorySource(zipSync(archive, { level: 0 })));
   };

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -89,6 +90,93 @@ describe('io/safetensors', () => {
     assert.equal(readFileSync(first).readBigUint64LE() % 8n, 0n, 'the data begin at a multiple of 8 bytes');
   });
 
+  it('lists types whose values it does not read, and names them when they are asked for', () => {
+    const header = {
+      a: f32(0, 4),
+      f8: { dtype: 'F8_E4M3', shape: [3], data_offsets: [4, 7] },
+      f4: { dtype: 'F4', shape: [2, 1], data_offsets: [7, 8] },
+    };
+    const { tensors } = readSafetensors(memorySource(file(header, 8)));
+    assert.deepEqual(
+      [...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape]),
+      [
+        ['a', 'F32', [1]],
+        ['f8', 'F8_E4M3', [3]],
+        ['f4', 'F4', [2, 1]],
+      ],
+    );
+    assert.equal(tensors.get('a')!.data[0], 0);
+    assert.throws(() => tensors.get('f8')!.data, {
+      name: 'InvalidInputError',
+      message: /elements of type F8_E4M3; expected one of F64/,
+    });
+    assert.throws(() => writeSafetensors(join(folder, 'f8'), tensors), { message: /elements of type F4/ });
+    assert.ok(!existsSync(join(folder, 'f8')));
+  });
+
+  it('keeps the order of names that look like integers, reading and writing', () => {
+    const names = ['b', '10', '2', '__proto__', 'a', '0'];
+    const path = join(folder, 'ordered');
+    writeSafetensors(
+      path,
+      names.map((name, i) => [name, { dtype: 'F32', shape: [1], data: Float32Array.of(i) }]),
+    );
+    assert.deepEqual(
+      [...readSafetensors(path).tensors].map(([name, { data }]) => [name, data[0]]),
+      names.map((name, i) => [name, i]),
+    );
+  });
+
+  it('refuses to write what readers refuse, and leaves no file', () => {
+    const path = join(folder, 'refused');
+    const one = { dtype: 'F32', shape: [1], data: Float32Array.of(1) } as const;
+    const cases: [string, TensorRecord][][] = [
+      [
+        ['a', one],
+        ['a', one],
+      ],
+      [['__metadata__', one]],
+      [['\ud800', one]],
+      [['x'.repeat(5000), one]],
+      [['a', { ...one, shape: [2] }]],
+      [['a', { ...one, shape: [-1] }]],
+      [['a', { ...one, dtype: 'F64' }]],
+    ];
+    for (const tensors of cases) assert.throws(() => writeSafetensors(path, tensors), { name: 'InvalidInputError' });
+    assert.ok(!existsSync(path));
+  });
+
+  it('reads files of others without a checksum, and refuses one of ours whose content differs from it', () => {
+    const path = join(folder, 'sealed');
+    const tensors: [string, TensorRecord][] = [['a', { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) }]];
+    writeSafetensors(path, tensors, { note: 'x' });
+    const { checksum, metadata } = readSafetensors(path);
+    assert.match(checksum!, /^[0-9a-f]{64}$/);
+    assert.deepEqual(metadata, { note: 'x' });
+    assert.equal(
+      readSafetensors(memorySource(file({ a: f32(0, 4), __metadata__: { sha256: 'x' } }, 4))).checksum,
+      undefined,
+    );
+    // By its definition, so that a change of the format is seen.
+    const parts = ['{"note":"x"}', '["a","F32",[2]]', new Uint8Array(Float32Array.of(1, 2).buffer)];
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(`${part.length}:`).update(part);
+    assert.equal(checksum, hash.digest('hex'));
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    const damaged = readSafetensors(memorySource(bytes)).tensors.get('a')!;
+    assert.throws(() => damaged.data, {
+      name: 'FileFormatError',
+      message: /content with checksum .*Bits of the file changed/,
+    });
+    // The same tensors in another order and place are the same content.
+    const other = join(folder, 'reversed');
+    const more: [string, TensorRecord] = ['b', { dtype: 'I8', shape: [1], data: Int8Array.of(3) }];
+    writeSafetensors(path, [...tensors, more]);
+    writeSafetensors(other, [more, ...tensors]);
+    assert.equal(readSafetensors(other).checksum, readSafetensors(path).checksum);
+  });
+
   it('widens half types exactly', () => {
     // All 65536 patterns: binary16 decoded from its definition, bfloat16 as the upper half of a float32.
     const data = Uint16Array.from({ length: 65536 }, (_, i) => i);
@@ -134,13 +222,14 @@ describe('io/safetensors', () => {
   });
 
   const hostile: [what: string, bytes: Uint8Array, message: RegExp][] = [
-    ['nothing', new Uint8Array(0), /0 bytes; expected at least the 8 bytes/],
+    ['nothing', new Uint8Array(0), /no safetensors file \(it begins with ""\)/],
     ['a header longer than the file', file({}, 0, 1000), /header of 1000 bytes/],
-    ['a header of 2^63 bytes', file({}, 0, 2 ** 63), /header of 9223372036854775808 bytes/],
+    ['a header of 2^63 bytes', file({}, 0, 2 ** 63), /no safetensors file/],
+    ['a page of text', Buffer.from('# Title\n\n{curly} words'), /no safetensors file \(it begins with "# Title\\n/],
     ['text that is not JSON', file('{"a":'), /does not parse/],
     ['bad UTF-8', file('{}').map((byte, i) => (i === 9 ? 0xff : byte)), /does not parse/],
-    ['a list', file('[]'), /not an object/],
-    ['a leading space', file(' {}'), /starts with \{/],
+    ['a list', file('[]'), /no safetensors file/],
+    ['a leading space', file(' {}'), /no safetensors file/],
     ['an unknown type', file({ a: { ...f32(0, 4), dtype: 'F31' } }, 4), /"a" of type "F31"/],
     ['a type from the prototype', file({ a: { ...f32(0, 4), dtype: 'constructor' } }, 4), /of type "constructor"/],
     ['a negative side', file({ a: f32(0, 4, [-1]) }, 4), /shape \[-1\]/],
@@ -154,12 +243,25 @@ describe('io/safetensors', () => {
     ['bytes left over', file({ a: f32(0, 4) }, 5), /5 bytes of data; expected 4/],
     ['a truncated file', file({ a: f32(0, 400) }, 396), /beyond the end/],
     ['metadata that is a number', file({ __metadata__: { a: 1 } }), /__metadata__/],
-    ['a tensor that is null', file({ a: null }), /"a" of type undefined/],
+    ['a tensor that is null', file({ a: null }), /"a" of type nothing/],
     [
       'a name twice',
       file(`{"a":${JSON.stringify(f32(0, 4))},"\\u0061":${JSON.stringify(f32(0, 4))}}`, 4),
       /the name "a" twice/,
     ],
+    [
+      'a field of a tensor twice',
+      file(`{"a":{"dtype":"F32","dtype":"I32","shape":[1],"data_offsets":[0,4]}}`, 4),
+      /the name "dtype" twice/,
+    ],
+    ['a key of the metadata twice', file('{"__metadata__":{"a":"1","a":"2"}}'), /the name "a" twice/],
+    [
+      'an 8-bit float whose bytes do not fit',
+      file({ a: { ...f32(0, 4), dtype: 'F8_E4M3' } }, 4),
+      /4 bytes; expected 1 bytes/,
+    ],
+    ['text after the header', file('{} {}'), /more text after the value at character 3/],
+    ['a value that is no JSON', file('{"a":01}'), /does not parse \(no }/],
   ];
   for (const [what, bytes, message] of hostile) {
     it(`refuses ${what}`, () => {

@@ -1,5 +1,5 @@
 import type { StoredTensor } from '../../io/tensor-record';
-import { openWeightFile, type WeightFile } from '../../io/weight-file';
+import { chooseGroup, openWeightFile, type WeightFile } from '../../io/weight-file';
 import { InvalidInputError } from '../../runtime/errors';
 import { type CausalArConfig, causalArConfig } from '../ar/causal-ar';
 import { type CdmConfig, cdmConfig } from '../cdm/cdm';
@@ -33,7 +33,8 @@ export interface OpenModel {
  */
 export function openModel(path: string, options: OpenModelOptions = {}): OpenModel {
   const file = openWeightFile(path);
-  const { key, tensors } = chooseGroup(path, file, options.key);
+  const { key, tensors: found } = chooseGroup(path, file, options.key, ['model_ema', 'model', '']);
+  const tensors = new Map(found);
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
   const { spec, origin } = chooseSpec(path, file, shapes, options);
   const completed = options.config ? withFields(spec, options.config) : spec;
@@ -41,17 +42,6 @@ export function openModel(path: string, options: OpenModelOptions = {}): OpenMod
   requireFit(`Weights in ${path}`, shapes, completed);
   const replaced = options.config ? `, with ${Object.keys(options.config).join(', ')} replaced` : '';
   return { spec: completed, origin: `${origin}${replaced}`, key, tensors };
-}
-
-function chooseGroup(path: string, { groups }: WeightFile, key: string | undefined) {
-  const chosen = key ?? ['model_ema', 'model', ''].find((name) => groups.has(name)) ?? [...groups.keys()][0];
-  const tensors = groups.get(chosen);
-  if (tensors) return { key: chosen, tensors: new Map(tensors) };
-  throw new InvalidInputError(`Weights in ${path}`, {
-    given: key === undefined ? 'no dictionary of tensors' : `the key ${JSON.stringify(key)}`,
-    expected: groups.size > 0 ? `one of ${[...groups.keys()].join(', ')}` : 'a state dict',
-    remedy: '`cer inspect FILE` shows what the file holds.',
-  });
 }
 
 function chooseSpec(
