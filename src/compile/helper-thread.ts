@@ -1,5 +1,6 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { CerError } from '../runtime/errors';
+import { onnxRuntimePaths } from '../runtime/onnx-runtime';
 import { kernelFile } from './kernel-folder';
 import type { KernelCall } from './update-kernel';
 
@@ -74,13 +75,9 @@ export class HelperThread {
 
   /** @param memory flat memory of a training step, where it helps with one. */
   constructor(memory?: HelperMemory) {
-    const paths = {
-      binding: require.resolve('onnxruntime-node/dist/binding'),
-      tensors: require.resolve('onnxruntime-node'),
-    };
     const { port2: port } = this.channel;
     const worker = new Worker(kernelFile('worker.cjs'), {
-      workerData: { ...memory, paths, control: this.control, port },
+      workerData: { ...memory, paths: onnxRuntimePaths(), control: this.control, port },
       transferList: [port],
       execArgv: [],
     });

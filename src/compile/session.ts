@@ -1,48 +1,11 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { MissingDependencyError } from '../runtime/errors';
+import { type NativeSession, onnxRuntime } from '../runtime/onnx-runtime';
 import { CompileError } from './errors';
 import { type BatchArrays, HelperThread } from './helper-thread';
 import { type OnnxModel, type Signature, signatureOf } from './onnx';
 
-type Feeds = Record<string, OrtTensor>;
-/** Outputs by name: null to have a tensor made. */
-type Fetches = Record<string, null>;
 /** What a graph returns, by name. */
 export type Results = Record<string, ArrayBufferView>;
-
-interface NativeSession {
-  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: InferenceSession.SessionOptions): void;
-  run(feeds: Feeds, fetches: Fetches, options: InferenceSession.RunOptions): Record<string, OrtTensor>;
-  dispose(): void;
-}
-interface Binding {
-  binding: { InferenceSession: new () => NativeSession };
-  initOrt(): void;
-}
-
-let loaded: { ort: typeof import('onnxruntime-node'); native: Binding } | undefined;
-
-/**
- * ONNX Runtime, loaded on first use. Its public interface is asynchronous although the native call is not, so that a
- * compiled function could not stand in for a plain one; this goes to the native binding of the pinned version instead.
- * @throws MissingDependencyError when the package has no binary for this platform.
- */
-export function onnxRuntime() {
-  if (loaded) return loaded;
-  try {
-    const ort = require('onnxruntime-node') as typeof import('onnxruntime-node');
-    const native = require('onnxruntime-node/dist/binding') as Binding;
-    native.initOrt();
-    loaded = { ort, native };
-    return loaded;
-  } catch (error) {
-    throw new MissingDependencyError('ONNX Runtime', {
-      given: (error as Error).message.split('\n')[0],
-      expected: 'the package onnxruntime-node with its binary for this platform',
-      remedy: 'Run `npm run setup`, or set CER_COMPILE=off to run everything eagerly.',
-    });
-  }
-}
 
 /** @param threads threads within an operator. */
 export function sessionOptions(threads: number): InferenceSession.SessionOptions {

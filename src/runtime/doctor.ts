@@ -3,6 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { useBackend } from './backend';
+import type { MissingDependencyError } from './errors';
+import { onnxRuntime, onnxRuntimeVersion } from './onnx-runtime';
 import { defaultThreads } from './threads';
 
 /** One thing the project uses: `fallback` means that it works without, less well; `missing` means that something fails. */
@@ -18,7 +20,7 @@ const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Looks at everything that the project uses on this machine; never throws for a thing that is missing. */
 export async function examine(): Promise<Finding[]> {
-  return [node(), ...(await backends()), onnxRuntime(), sharedMemory(), kernels(), jupyter(), chromium(), ...machine()];
+  return [node(), ...(await backends()), compiler(), sharedMemory(), kernels(), jupyter(), chromium(), ...machine()];
 }
 
 function node(): Finding {
@@ -59,16 +61,19 @@ async function backends(): Promise<Finding[]> {
   return rows;
 }
 
-function onnxRuntime(): Finding {
+function compiler(): Finding {
   try {
-    require('onnxruntime-node');
-    const { version } = require('onnxruntime-node/package.json') as { version: string };
-    return { what: 'ONNX Runtime', status: 'good', found: version };
+    onnxRuntime();
+    return {
+      what: 'ONNX Runtime',
+      status: 'good',
+      found: `${onnxRuntimeVersion()}, its reports to Microsoft turned off`,
+    };
   } catch (error) {
     return {
       what: 'ONNX Runtime',
       status: 'fallback',
-      found: (error as Error).message.split('\n')[0],
+      found: (error as MissingDependencyError).given,
       remedy: 'npm run setup; until then CER_COMPILE=off runs everything eagerly',
     };
   }

@@ -8,7 +8,7 @@ import {
   type Place,
 } from '../compile/helper-thread';
 import { type OnnxModel, type Signature, signatureOf } from '../compile/onnx';
-import { onnxRuntime, refused, sessionOptions } from '../compile/session';
+import { refused, sessionOptions } from '../compile/session';
 import {
   combineCall,
   type KernelCall,
@@ -20,6 +20,7 @@ import {
   updateCall,
   updateKernel,
 } from '../compile/update-kernel';
+import { onnxRuntime } from '../runtime/onnx-runtime';
 import type { FlatParameters } from './flat-parameters';
 import type { PlainBatch } from './shards';
 
