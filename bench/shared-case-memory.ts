@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { onnxRuntime } from '../src/compile/session';
 import { useBackend } from '../src/runtime/backend';
+import { onnxRuntime } from '../src/runtime/onnx-runtime';
 import type { Comparison } from './shared-compare';
 import { peakOf } from './shared-resident';
 
