@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { surviveClosedOutput } from '../runtime/closed-output';
 import { CerError } from '../runtime/errors';
+import { Interrupted } from '../runtime/interrupt';
 import { EXIT, EXIT_MEANINGS } from './exit-codes';
 import { purposeOf, rankOf } from './purposes';
 
@@ -55,9 +57,9 @@ With --json a verb prints its results on standard output and nothing else; progr
 
 /** Runs `cer` with process arguments. Errors made for people are printed without a stack (`CER_DEBUG=1` shows it). */
 export async function main(argv: string[]): Promise<void> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.done); // the reader of a pipe has seen enough
-    throw error;
+  surviveClosedOutput((stream, error) => {
+    console.error(`cer: ${stream}: ${error.message}. ${SYSTEM_ERRORS[error.code ?? ''] ?? ''}`);
+    process.exit(EXIT.failed);
   });
   const program = buildProgram();
   if (argv.length <= 2) return program.outputHelp();
@@ -71,6 +73,10 @@ export async function main(argv: string[]): Promise<void> {
 /** Says what went wrong and returns the exit code; an error that nobody foresaw is thrown on, with its stack. */
 function explain(error: unknown): number {
   if (process.env.CER_DEBUG) console.error(error);
+  if (error instanceof Interrupted) {
+    console.error(`cer: ${error.message}`);
+    return Number(process.exitCode) || EXIT.interrupted;
+  }
   if (error instanceof CerError) {
     console.error(`cer: ${error.message}`);
     if (error.code === 'missing-dependency') return EXIT.missing;

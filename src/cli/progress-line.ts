@@ -25,7 +25,7 @@ export class ProgressLine {
   /** Shows a state; `ended` leaves the line standing. */
   show(text: string, ended = false): void {
     if (this.live) {
-      const width = (this.target.columns ?? 80) - 1;
+      const width = (this.target.columns || 80) - 1;
       this.target.write(`\r${text.slice(0, width).padEnd(width)}${ended ? '\n' : ''}`);
     } else if (ended || this.now() - this.last >= EVERY) {
       this.last = this.now();

@@ -7,6 +7,7 @@ import { proceduralFolder } from '../data/procedural-folder';
 import { accelerate, decelerate, runPart } from '../models/compiled/accelerate';
 import { fingerprint } from '../models/files/fingerprint';
 import { encode, type VaeConfig } from '../models/vae/vae';
+import { Interrupted, pauseUnlessAborted } from '../runtime/interrupt';
 import type { Parameters } from '../runtime/parameters';
 import { key } from '../runtime/random';
 import type { LatentSet } from '../training/tasks';
@@ -19,6 +20,8 @@ export interface DataOptions {
   convert?: boolean;
   /** Where rendered images and latents are kept. Default `.cache`. */
   cache?: string;
+  /** Stops with `Interrupted`; nothing half-made is kept. */
+  signal?: AbortSignal;
   onProgress?: (text: string) => void;
 }
 
@@ -30,15 +33,17 @@ export interface TrainingData {
 
 /** Reads the images of a profile. @throws InvalidInputError when there are none, or too few to hold any out. */
 export async function loadTrainingData(profile: TrainingProfile, options: DataOptions): Promise<TrainingData> {
-  const { data, onProgress, cache = '.cache' } = options;
+  const { data, onProgress, cache = '.cache', signal } = options;
+  const report = (text: string, done: number, total: number, every: number) => {
+    if (signal?.aborted) throw new Interrupted();
+    if (done % every === 0 || done === total) onProgress?.(`${text}: ${done} of ${total} images`);
+  };
   const read = (folder: string, strict = options.strict) =>
     loadImageFolder(folder, {
       ...options,
       strict,
       size: profile.size,
-      onProgress: (done, total) => {
-        if (done % 500 === 0 || done === total) onProgress?.(`reading ${folder}: ${done} of ${total} images`);
-      },
+      onProgress: (done, total) => report(`reading ${folder}`, done, total, 500),
     });
   if (data !== 'procedural') {
     const { dataset, skipped } = await read(data);
@@ -50,9 +55,7 @@ export async function loadTrainingData(profile: TrainingProfile, options: DataOp
       perClass,
       size: profile.size,
       cache,
-      onProgress: (done, total) => {
-        if (done % 1000 === 0) onProgress?.(`drawing ${split} images: ${done} of ${total}`);
-      },
+      onProgress: (done, total) => report(`drawing ${split}`, done, total, 1000),
     });
     return { ...(await read(folder, true)).dataset, name: `procedural/${split}` };
   };
@@ -72,7 +75,7 @@ export async function latentsOf(
   data: Dataset,
   parameters: Parameters,
   config: VaeConfig,
-  { cache = '.cache', onProgress }: { cache?: string; onProgress?: (text: string) => void } = {},
+  { cache = '.cache', signal, onProgress }: Pick<DataOptions, 'cache' | 'signal' | 'onProgress'> = {},
 ): Promise<LatentSet> {
   const hash = `${data.hash}:${fingerprint(parameters)}:${config.latentScale}`;
   const side = data.size / 2 ** (config.multipliers.length - 1);
@@ -84,6 +87,7 @@ export async function latentsOf(
       PARTS.map((name) => [name, { shape, data: new Float32Array(data.count * side * side * channels) }]),
     );
     for (let from = 0; from < data.count; from += BATCH) {
+      await pauseUnlessAborted(signal);
       const count = Math.min(BATCH, data.count - from);
       const indices = Int32Array.from({ length: count }, (_, i) => from + i);
       for (const flip of [0, 1]) {

@@ -101,7 +101,12 @@ export async function runTrainings(list: readonly Training[], options: Trainings
 function runCer(args: string[], threads: number | undefined, signal?: AbortSignal): Promise<void> {
   const cer = join(__dirname, '..', '..', 'bin', 'cer.cjs');
   const env = { ...process.env, ...(threads ? { CER_THREADS: String(threads) } : {}) };
-  const child = spawn(process.execPath, [cer, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  // Detached, so that Ctrl-C reaches it once, through us; with a channel, so that it stops when this process is gone.
+  const child = spawn(process.execPath, [cer, ...args], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    detached: true,
+  });
   const stop = () => child.kill('SIGINT'); // it saves its state
   signal?.addEventListener('abort', stop, { once: true });
   let said = '';

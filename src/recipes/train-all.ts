@@ -1,4 +1,5 @@
 import { InvalidInputError } from '../runtime/errors';
+import { Interrupted } from '../runtime/interrupt';
 import { loadTrainingData } from './data';
 import { TRAINED_MODELS, type TrainedModelName, trainingProfile } from './profiles';
 import { type TrainedFile, type TrainModelOptions, trainModel } from './train-model';
@@ -18,10 +19,11 @@ export interface TrainAllOptions extends TrainModelOptions {
 
 /**
  * Trains the autoencoder, the classifier and the token models of a profile one after the other, each from the weights before
- * it. `trainAll('small')` makes anew what `data/checkpoints` ships; it needs a backend (`useBackend()`).
+ * it. `trainAll('small')` retrains the shipped checkpoints; it needs a backend (`useBackend()`).
+ * @returns the trainings in order; interrupted, the last one may be unfinished, with its state saved.
  */
 export async function trainAll(profileName = 'small', options: TrainAllOptions = {}): Promise<TrainedFile[]> {
-  const { data = 'procedural', models = [...TRAINED_MODELS], onText } = options;
+  const { data = 'procedural', models = [...TRAINED_MODELS], signal, onText } = options;
   const unknown = models.filter((name) => !TRAINED_MODELS.includes(name));
   if (unknown.length > 0) {
     throw new InvalidInputError('Models to train', {
@@ -32,15 +34,18 @@ export async function trainAll(profileName = 'small', options: TrainAllOptions =
   }
   const named = trainingProfile(profileName);
   const profile = options.variant ? variantProfile(named, options.variant) : named;
-  const loaded = await loadTrainingData(profile, { ...options, data, onProgress: onText });
-  for (const { file, reason } of loaded.skipped) onText?.(`skipped ${file}: ${reason}`);
-  const { train } = loaded.splits;
-  onText?.(`${train.name}: ${train.count} training images of ${train.classNames.length} classes, ${train.size} pixels`);
   const done: TrainedFile[] = [];
-  for (const model of TRAINED_MODELS.filter((name) => models.includes(name))) {
-    const result = await trainModel(model, profile, loaded, options);
-    done.push(result);
-    if (!result.finished) break;
+  try {
+    const loaded = await loadTrainingData(profile, { ...options, data, onProgress: onText });
+    for (const { file, reason } of loaded.skipped) onText?.(`skipped ${file}: ${reason}`);
+    const { name, count, classNames, size } = loaded.splits.train;
+    onText?.(`${name}: ${count} training images of ${classNames.length} classes, ${size} pixels`);
+    for (const model of TRAINED_MODELS.filter((each) => models.includes(each))) {
+      done.push(await trainModel(model, profile, loaded, options));
+      if (signal?.aborted) break;
+    }
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
   }
   return done;
 }

@@ -34,7 +34,7 @@ import { fineTuneBudget, fineTunePlan } from './fine-tune';
 import { classifierConfig, type TrainedModelName, type TrainingProfile } from './profiles';
 import type { FineTune } from './variants';
 
-/** What one model's training is told beyond its profile. */
+/** Options for training one model, in addition to its profile. */
 export interface TrainModelOptions {
   /** Folder for the finished weights; the training state goes to `training/<model>` inside it. Default `data/checkpoints`. */
   out?: string;
@@ -81,10 +81,7 @@ export async function trainModel(
   const data = splits.train;
   const commit = currentCommit(); // of the code that runs, whatever happens to the files meanwhile
   const source = foldIn(key(seed), model);
-  const plan = await planOf(model, profile, data, source, batch, {
-    vae: options.vae ?? out,
-    ...options,
-  });
+  const plan = await planOf(model, profile, data, source, batch, { ...options, vae: options.vae ?? out });
   const result = await train(plan.task, {
     ...update,
     steps: Math.min(steps, options.stopAt ?? steps),
@@ -96,7 +93,7 @@ export async function trainModel(
     makeStep: plan.makeStep ?? stepMaker(model),
   });
   plan.dispose?.();
-  const { config, measured } = await plan.finish(result.ema, splits.reference);
+  const { config, measured } = result.finished ? await plan.finish(result.ema, splits.reference) : { config: null };
   const provenance: Provenance = {
     model,
     command: options.command ?? `cer train --model ${model} --profile ${profile.name}`,
@@ -144,7 +141,7 @@ async function planOf(
   data: Dataset,
   source: ReturnType<typeof key>,
   batch: number,
-  { vae: folder, fineTune, cache, onText }: { vae: string } & Pick<TrainModelOptions, 'fineTune' | 'cache' | 'onText'>,
+  { vae: folder, fineTune, cache, signal, onText }: TrainModelOptions & { vae: string },
 ): Promise<Plan> {
   const classes = data.classNames.length;
   if (model === 'vae') {
@@ -166,7 +163,7 @@ async function planOf(
     };
   }
   const vae = loadTrainedModel<VaeConfig>('vae', folder);
-  const latents = await latentsOf(data, vae.parameters, vae.config, { cache, onProgress: onText });
+  const latents = await latentsOf(data, vae.parameters, vae.config, { cache, signal, onProgress: onText });
   const madeWith = { vae: fingerprint(vae.parameters) };
   tf.dispose([...vae.parameters.values()]);
   if (fineTune) {

@@ -1,3 +1,4 @@
+import { surviveClosedOutput } from '../runtime/closed-output';
 import { CerError, InvalidInputError } from '../runtime/errors';
 import { experimentNamed, type Run, type Values } from '../study/experiments';
 import type { Task } from './plan';
@@ -37,7 +38,7 @@ function checkSame(task: Task, version: number, inputs: string): void {
 
 /** Serves rows to the parent process, one after the other, until it ends or goes away. */
 export function serve(): void {
-  process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group of processes; the parent decides what it means
+  surviveClosedOutput(() => {});
   process.on('disconnect', () => process.exit());
   process.on('message', async ({ id, task }: { id: number; task: Task }) => {
     process.send?.({ id, outcome: await runTask(task) });

@@ -26,7 +26,9 @@ export function openPool(size = availableParallelism()): Pool {
   function start(): ChildProcess {
     // Children that share the cores must not each start a thread per core.
     const threads = size > 1 ? { CER_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
-    const child = fork(join(__dirname, 'child.cjs'), [], { env: { ...threads, ...process.env }, execArgv: [] });
+    // Detached, so that Ctrl-C and a terminal that closes reach the parent alone, which decides what becomes of the row.
+    const env = { ...threads, ...process.env };
+    const child = fork(join(__dirname, 'child.cjs'), [], { env, execArgv: [], detached: true });
     all.add(child);
     child.once('exit', () => {
       all.delete(child);

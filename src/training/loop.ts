@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { NumericalError } from '../runtime/errors';
+import { pause } from '../runtime/interrupt';
 import type { Parameters } from '../runtime/parameters';
 import { type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
 import { learningRateAt, type RateSchedule } from './schedule';
@@ -109,7 +110,9 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   const discard = (batch: Batch | undefined) => {
     for (const x of Object.values(batch ?? {})) x.dispose();
   };
-  while (step < steps && !options.signal?.aborted) {
+  for (;;) {
+    await pause(); // a step leaves the event loop no turn, in which signals would be heard
+    if (step >= steps || options.signal?.aborted) break;
     const batch = next ?? task.batch(step);
     next = undefined;
     const learningRate = learningRateAt(step, schedule);

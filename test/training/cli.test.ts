@@ -1,12 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { EXIT } from '../../src/cli/main';
-import { drawProcedural } from '../../src/data/procedural';
-import { foldIn, key } from '../../src/runtime/random';
+import { writePhotos } from '../support/photos';
 
 const cer = (...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/cer.cjs', ...args], { encoding: 'utf8' });
@@ -18,14 +16,7 @@ describe('cer train and cer evaluate on a folder of JPEG files', function () {
   let root: string;
   before(async () => {
     root = mkdtempSync(join(tmpdir(), 'cer-cli-'));
-    for (const label of [0, 3, 7]) {
-      mkdirSync(join(root, 'photos', `class-${label}`), { recursive: true });
-      for (let i = 0; i < 12; i++) {
-        const pixels = drawProcedural(label, foldIn(key(label), i), 48);
-        const image = sharp(pixels, { raw: { width: 48, height: 48, channels: 3 } }).resize(48, 60, { fit: 'fill' });
-        await image.jpeg({ quality: 95 }).toFile(join(root, 'photos', `class-${label}`, `${i}.jpg`));
-      }
-    }
+    await writePhotos(join(root, 'photos'), [0, 3, 7], 12);
     writeFileSync(join(root, 'photos', 'class-3', 'broken.jpg'), 'not an image');
   });
   after(() => rmSync(root, { recursive: true }));

@@ -204,7 +204,10 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: O
   }
   tf.dispose([...weights.values(), ...(decoder?.values() ?? [])]);
   const { writeSamples } = await import('../samples-file');
+  const { abortOnInterrupt } = await import('../../runtime/interrupt');
+  const { release } = abortOnInterrupt(); // what is being written is written to its end
   await writeSamples(options.out, { chunks, shape, labels: plan.labels });
+  release();
 }
 
 /** `N`, `ddimN` (see `spaceTimesteps`), or `N..M` for fewer steps as more tokens are known. */

@@ -84,13 +84,8 @@ async function run(options: TrainArguments): Promise<void> {
   const { trainAll } = await import('../../recipes/train-all');
   const backend = await useBackend();
   say(`backend ${backend.name}: ${backend.reason}`);
-  const stop = new AbortController();
-  const interrupt = () => {
-    say('\nstopping after this step (again to stop at once)');
-    process.once('SIGINT', () => process.exit(130));
-    stop.abort();
-  };
-  process.once('SIGINT', interrupt);
+  const { abortOnInterrupt } = await import('../../runtime/interrupt');
+  const { signal, release } = abortOnInterrupt(() => say('\nstopping after the step under way (again: at once)'));
   const results = await trainAll(options.profile, {
     ...options,
     models,
@@ -99,11 +94,11 @@ async function run(options: TrainArguments): Promise<void> {
     fineTune: fineTuneOf(options),
     stopAt,
     command: `cer ${process.argv.slice(2).join(' ')}`,
-    signal: stop.signal,
+    signal,
     onProgress: showProgress(),
     onText: say,
   });
-  process.removeListener('SIGINT', interrupt);
+  release();
   const rows = results.map(({ model, path, finished, provenance }) => ({
     model,
     finished,
@@ -122,7 +117,9 @@ async function run(options: TrainArguments): Promise<void> {
           .join('  '),
       );
   if (!options.json && rows.every((row) => row.finished)) say(whatNext(options, models));
-  if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
+  if (signal.aborted)
+    say('Interrupted. What was finished and the state are kept; the same command with --resume goes on.');
+  else if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
 }
 
 /** How to go on: with samples of what was trained. */
