@@ -110,7 +110,7 @@ function runCer(args: string[], threads: number | undefined, signal?: AbortSigna
   const stop = () => child.kill('SIGINT'); // it saves its state
   signal?.addEventListener('abort', stop, { once: true });
   let said = '';
-  child.stderr.on('data', (text) => {
+  child.stderr?.on('data', (text) => {
     said = `${said}${text}`.slice(-2000);
   });
   return new Promise((resolve, reject) => {

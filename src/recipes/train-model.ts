@@ -93,7 +93,9 @@ export async function trainModel(
     makeStep: plan.makeStep ?? stepMaker(model),
   });
   plan.dispose?.();
-  const { config, measured } = result.finished ? await plan.finish(result.ema, splits.reference) : { config: null };
+  const { config, measured }: Finished = result.finished
+    ? await plan.finish(result.ema, splits.reference)
+    : { config: null };
   const provenance: Provenance = {
     model,
     command: options.command ?? `cer train --model ${model} --profile ${profile.name}`,
@@ -124,6 +126,11 @@ export function stepMaker(model: TrainedModelName): typeof trainStep {
   return convolutional && backendInUse()?.name === 'tensorflow' ? eagerStep : trainStep;
 }
 
+interface Finished {
+  config: unknown;
+  measured?: Record<string, number>;
+}
+
 interface Plan {
   task: TrainingTask;
   makeStep?: ReturnType<typeof preparedStep>;
@@ -132,7 +139,7 @@ interface Plan {
   options?: Record<string, unknown>;
   madeWith?: Record<string, string>;
   /** The final configuration and what is measured on held-out images. */
-  finish(ema: Parameters, heldOut: Dataset): Promise<{ config: unknown; measured?: Record<string, number> }>;
+  finish(ema: Parameters, heldOut: Dataset): Promise<Finished>;
 }
 
 async function planOf(
