@@ -15,7 +15,7 @@ export interface Checkpoint {
   seconds: number;
 }
 
-const FORMAT = 'condition-refinement training 1';
+const FORMAT = 'training state 2'; // must not begin with the name under which checksums are kept
 
 /** Writes a checkpoint as one safetensors file, all or nothing: a crash at any moment leaves the old one whole. */
 export function saveCheckpoint(path: string, { state, identity, seconds }: Checkpoint): void {
