@@ -2,10 +2,11 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import type { ImageModel } from '../models/image-model';
 import { type Figure, figure, PALETTE } from '../plots/figure';
 import { arrows, dots, plane } from '../plots/plane';
-import { groupOf, targetsOf } from '../refinement/ideal-conditions';
-import type { IdealLaw } from '../refinement/learn-ideal-law';
+import { groupRows } from '../refinement/grouping';
+import type { IdealConditions } from '../refinement/ideal-conditions';
 import { type OptimalTransportOptions, optimalTransportRefiner } from '../refinement/optimal-transport';
-import { type Observation, type Refined, rowMean } from '../refinement/refiner';
+import { createGroup, type Observation, type Refined } from '../refinement/refiner';
+import { rowMean, takeRows } from '../refinement/rows';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
 
@@ -28,30 +29,27 @@ export interface ConditionCloud {
 /** Generates `perClass` images of each class, and refines the conditions of one group. @throws InvalidInputError for an unknown group. */
 export async function oneGroup(
   model: ImageModel,
-  { ideal }: IdealLaw,
+  ideal: IdealConditions,
   { perClass, group, options }: { perClass: number; group: string; options?: OptimalTransportOptions },
 ): Promise<ConditionCloud> {
-  const targets = targetsOf(ideal, group);
-  if (!targets) {
+  const law = ideal.law(group);
+  if (!law) {
     throw new InvalidInputError('Group of conditions', {
       given: JSON.stringify(group),
       expected: `one of ${[...ideal.groups.keys()].slice(0, 3).join('; ')} ...`,
       remedy: 'Name a group of the buffer.',
     });
   }
-  const { width } = ideal;
+  const { width, targets } = law;
   const own: number[] = [];
   const classes = 1 + Math.max(...[...ideal.groups.keys()].map((name) => Number(/class (\d+)/.exec(name)?.[1] ?? 0)));
   const latents = await model.generate({
     labels: Int32Array.from({ length: perClass * classes }, (_, i) => i % classes),
     key: foldIn(key(0), 'cloud'),
-    hook: ({ conditions, classes: labels, positions, step }) => {
-      const rows = conditions.dataSync();
-      labels.forEach((label, row) => {
-        const name = groupOf(ideal.grouping, { class: label, position: positions[row], step });
-        if (name === group) own.push(...rows.subarray(row * width, (row + 1) * width));
-      });
-      return conditions.clone();
+    hook: (at) => {
+      const members = groupRows(at, ideal.grouping).get(group) ?? [];
+      own.push(...takeRows(at.conditions.dataSync() as Float32Array, members, width));
+      return at.conditions.clone();
     },
   });
   latents.dispose();
@@ -64,7 +62,7 @@ export async function oneGroup(
     if (plan.length === 0 && coupling) plan = Float64Array.from(coupling.plan);
     path.push(after);
   };
-  const refined = optimalTransportRefiner(options)({ conditions, targets, width, observe });
+  const refined = optimalTransportRefiner(options)(createGroup(conditions, law, { observe }));
   const { project, share } = principalPlane(targets, width);
   return {
     group: `${model.name}, ${group}`,
@@ -72,20 +70,24 @@ export async function oneGroup(
     after: project(refined.conditions),
     ideal: project(targets),
     path: path.map(project),
-    plan: { rows: conditions.length / width, buffered: targets.length / width, values: plan },
+    plan: { rows: conditions.length / width, buffered: law.count, values: plan },
     share,
-    summary: { ...summaryOf(refined, conditions.length / width, targets.length / width), transportCost },
+    summary: { ...summaryOf(refined, conditions.length / width, law.count), transportCost },
   };
 }
 
-function summaryOf({ iterations, kept }: Refined, rows: number, buffered: number): Record<string, string | number> {
+function summaryOf(
+  { iterations, skipReason }: Refined,
+  rows: number,
+  buffered: number,
+): Record<string, string | number> {
   const last = iterations[iterations.length - 1];
   return {
     rows,
     buffered,
     displacement: last?.displacement ?? 0,
     spread: last?.spread ?? Number.NaN,
-    solver: last?.solver ?? kept ?? '',
+    solver: last?.solver ?? skipReason ?? '',
   };
 }
 

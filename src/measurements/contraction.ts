@@ -1,10 +1,12 @@
 import type { ImageModel } from '../models/image-model';
 import { openLaboratory } from '../recipes/trained-models';
+import { groupRows } from '../refinement/grouping';
 import type { IdealConditions } from '../refinement/ideal-conditions';
-import { groupOf, targetsOf } from '../refinement/ideal-conditions';
+import { IdealLaw } from '../refinement/law';
 import { learnIdealLaw } from '../refinement/learn-ideal-law';
 import { optimalTransportRefiner } from '../refinement/optimal-transport';
-import type { Group } from '../refinement/refiner';
+import { createGroup, type Group } from '../refinement/refiner';
+import { takeRows } from '../refinement/rows';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key } from '../runtime/random';
 import { particleFlow, proximalRate } from '../theory/gradient-flow';
@@ -62,11 +64,11 @@ export function measureContraction(
   groups: readonly MatchedGroup[],
   { eta = 0.25, epsilon = 0.05, steps = 8, resamples = 200, source }: ContractionOptions,
 ): Contraction {
-  const unequal = groups.find(({ conditions, targets }) => conditions.length !== targets.length);
+  const unequal = groups.find(({ conditions, law }) => conditions.length !== law.targets.length);
   if (groups.length === 0 || unequal) {
     throw new InvalidInputError('Contraction of a refinement', {
       given: unequal
-        ? `${unequal.conditions.length / unequal.width} conditions and ${unequal.targets.length / unequal.width} targets`
+        ? `${unequal.conditions.length / unequal.law.width} conditions and ${unequal.law.count} targets`
         : 'no group',
       expected: 'groups with as many targets as conditions',
       remedy: 'Take them from `generatedGroups`.',
@@ -85,9 +87,10 @@ export function measureContraction(
   const squares = groups.map((group) => {
     if (epsilon === 0) return exactPath(group, eta, steps);
     const path = new Float64Array(steps + 1);
+    const { law } = group;
     let { conditions } = group;
     for (let step = 0; step <= steps; step++) {
-      path[step] = exactTransport({ x: conditions, y: group.targets, dimension: group.width }).cost;
+      path[step] = exactTransport({ x: conditions, y: law.targets, dimension: law.width }).cost;
       if (step === steps) break;
       const refined = refine({ ...group, conditions });
       if (refined.iterations[0]?.solver === 'converged') solved++;
@@ -106,7 +109,7 @@ export function measureContraction(
     eta,
     groups: groups.length,
     classes: labels.length,
-    points: Math.min(...groups.map(({ conditions, width }) => conditions.length / width)),
+    points: Math.min(...groups.map(({ law }) => law.count)),
     distances: Float64Array.from({ length: steps + 1 }, (_, step) => Math.sqrt(total(all, step) / total(all, 0))),
     ratios: Array.from({ length: steps }, (_, step) =>
       bootstrap(
@@ -121,9 +124,9 @@ export function measureContraction(
 }
 
 /** W2 squared to the targets along the flow with exact transport. */
-function exactPath({ conditions, targets, width }: MatchedGroup, eta: number, steps: number): Float64Array {
-  const { distances } = particleFlow(Float64Array.from(conditions), Float64Array.from(targets), {
-    dimension: width,
+function exactPath({ conditions, law }: MatchedGroup, eta: number, steps: number): Float64Array {
+  const { distances } = particleFlow(Float64Array.from(conditions), Float64Array.from(law.targets), {
+    dimension: law.width,
     eta,
     steps,
   });
@@ -150,29 +153,29 @@ export async function generatedGroups(
   source: Key,
 ): Promise<MatchedGroup[]> {
   const { width } = ideal;
-  const found = new Map<string, { class: number; rows: Float32Array[] }>();
+  const found = new Map<string, { class: number; rows: number[] }>();
   const latents = await model.generate({
     labels,
     key: source,
-    hook: async ({ conditions, classes, positions, step }) => {
-      const rows = (await conditions.data()) as Float32Array;
-      for (let row = 0; row < classes.length && step > 0; row++) {
-        const name = groupOf(ideal.grouping, { class: classes[row], position: positions[row], step });
-        const group = found.get(name) ?? { class: classes[row], rows: [] };
-        found.set(name, group);
-        group.rows.push(rows.slice(row * width, (row + 1) * width));
+    hook: async (at) => {
+      const rows = (await at.conditions.data()) as Float32Array;
+      if (at.step > 0) {
+        for (const [name, members] of groupRows(at, ideal.grouping)) {
+          const group = found.get(name) ?? { class: at.classes[members[0]], rows: [] };
+          found.set(name, group);
+          group.rows.push(...takeRows(rows, members, width));
+        }
       }
-      return conditions.clone();
+      return at.conditions.clone();
     },
   });
   latents.dispose();
   return [...found].flatMap(([name, { class: label, rows }]) => {
-    const targets = targetsOf(ideal, name);
-    const count = Math.min(rows.length, (targets?.length ?? 0) / width);
-    if (!targets || count < 2) return [];
-    const conditions = new Float32Array(count * width);
-    for (let row = 0; row < count; row++) conditions.set(rows[row], row * width);
-    return [{ group: name, class: label, conditions, targets: targets.slice(0, count * width), width }];
+    const targets = ideal.law(name)?.targets ?? new Float32Array();
+    const length = Math.min(rows.length, targets.length);
+    if (length < 2 * width) return [];
+    const law = new IdealLaw({ targets: targets.slice(0, length), width });
+    return [{ group: name, class: label, ...createGroup(Float32Array.from(rows.slice(0, length)), law) }];
   });
 }
 
@@ -205,7 +208,7 @@ export async function measureTrainedContraction(options: TrainedContractionOptio
   const reports: Contraction[] = [];
   for (const model of [models.ar, models.mar]) {
     const own = foldIn(source, model.name);
-    const { ideal } = await learnIdealLaw(model, real, foldIn(own, 'ideal'), { capacity: perClass });
+    const ideal = await learnIdealLaw(model, real, foldIn(own, 'ideal'), { capacity: perClass });
     const all = await generatedGroups(model, ideal, labels, foldIn(own, 'generated'));
     const groups = spreadGroups(all, groupsPerClass);
     for (const epsilon of epsilons) {

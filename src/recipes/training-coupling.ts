@@ -1,15 +1,8 @@
-import {
-  addConditions,
-  createIdealConditions,
-  emptyGroup,
-  type Grouping,
-  groupOf,
-  type IdealConditions,
-  targetsOf,
-  type Upkeep,
-} from '../refinement/ideal-conditions';
-import type { Refiner } from '../refinement/refiner';
-import type { BatchConditions, Coupling } from '../training/refined-task';
+import { type Grouping, groupRows } from '../refinement/grouping';
+import { IdealConditions, type ReplacementPolicy } from '../refinement/ideal-conditions';
+import { createGroup, type Refiner } from '../refinement/refiner';
+import { putRows, takeRows } from '../refinement/rows';
+import type { Coupling } from '../training/refined-task';
 
 export interface TrainingCouplingOptions {
   /** Width of the conditions. */
@@ -19,7 +12,7 @@ export interface TrainingCouplingOptions {
   /** Rows kept per group; default 100. */
   capacity?: number;
   /** Default a half-life of `capacity` rows, so that the buffer follows the weights. */
-  upkeep?: Upkeep;
+  replacement?: ReplacementPolicy;
   /** Smaller groups of a batch are left alone; default 4. A batch of 64 holds about 6 images of each of ten classes. */
   minimumRows?: number;
   /** What the refiner is, as plain JSON, for the identity of the training. */
@@ -36,43 +29,27 @@ export interface TrainingCoupling extends Coupling {
 /** The refinement inside a training: conditions of a batch, group by group, against its own buffer of conditions under real histories. */
 export function trainingCoupling(refiner: Refiner, options: TrainingCouplingOptions): TrainingCoupling {
   const { width, grouping = 'class-position', capacity = 100, minimumRows = 4, refinement = null } = options;
-  const upkeep = options.upkeep ?? { halfLife: capacity };
-  const ideal = createIdealConditions({ width, grouping, capacity, upkeep, fingerprint: 'in training' });
+  const replacement = options.replacement ?? { halfLife: capacity };
+  const ideal = new IdealConditions({ width, grouping, capacity, replacement, fingerprint: 'in training' });
   const counts = { refined: 0, offered: 0 };
-  const origin = (rows: BatchConditions, row: number) => ({
-    class: rows.classes[row],
-    position: rows.positions[row],
-    step: 0,
-  });
   return {
     ideal,
     counts,
-    identity: { refinement, grouping, capacity, upkeep, minimumRows },
+    identity: { refinement, grouping, capacity, replacement, minimumRows },
     move(rows) {
-      const groups = new Map<string, number[]>();
-      for (let row = 0; row < rows.classes.length; row++) {
-        const name = groupOf(grouping, origin(rows, row));
-        groups.set(name, [...(groups.get(name) ?? []), row]);
-      }
       const moved = rows.conditions.slice();
       counts.offered += rows.classes.length;
-      for (const [name, members] of groups) {
-        const targets = targetsOf(ideal, name);
-        if (members.length < minimumRows || !targets || targets.length < minimumRows * width) continue;
-        const conditions = new Float32Array(members.length * width);
-        members.forEach((row, i) => {
-          conditions.set(rows.conditions.subarray(row * width, (row + 1) * width), i * width);
-        });
-        const result = refiner({ conditions, targets, width });
-        members.forEach((row, i) => {
-          moved.set(result.conditions.subarray(i * width, (i + 1) * width), row * width);
-        });
-        if (result.kept === undefined) counts.refined += members.length;
+      for (const [name, members] of groupRows({ ...rows, step: 0 }, grouping)) {
+        const law = ideal.law(name);
+        if (!law || Math.min(members.length, law.count) < minimumRows) continue;
+        const result = refiner(createGroup(takeRows(rows.conditions, members, width), law));
+        putRows(result.conditions, members, width, moved);
+        if (result.skipReason === undefined) counts.refined += members.length;
       }
       return moved;
     },
     learn(rows, source) {
-      addConditions(ideal, { ...rows, steps: new Int32Array(rows.classes.length) }, source);
+      ideal.add({ ...rows, steps: new Int32Array(rows.classes.length) }, source);
     },
     exportState() {
       return new Map(
@@ -84,15 +61,12 @@ export function trainingCoupling(refiner: Refiner, options: TrainingCouplingOpti
       );
     },
     importState(tensors) {
-      ideal.groups.clear();
+      ideal.clear();
       for (const [key, { data }] of tensors) {
         const name = key.match(/^buffer\.rows\.(.*)$/)?.[1];
         if (name === undefined) continue;
-        const group = emptyGroup(ideal);
-        group.rows.set(data);
         const [low, high] = tensors.get(`buffer.seen.${name}`)?.data ?? [0, 0];
-        group.seen = low + high * 2 ** 20;
-        ideal.groups.set(name, group);
+        ideal.restore(name, { rows: data, seen: low + high * 2 ** 20 });
       }
     },
   };

@@ -1,15 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionHook, ConditionStep } from '../models/conditions';
 import { InvalidInputError } from '../runtime/errors';
-import { adaptiveShare, groupDrift, meanDrift, partially, type StepDrift } from './adaptive';
+import { adaptiveShare, groupDrift, type MeanDrift, meanDrift, partially } from './drift';
 import type { IdealConditions } from './ideal-conditions';
 import { requireFilled, requireModel } from './ideal-file';
-import type { InverseProcess } from './inverse-process';
+import type { InverseKind } from './inverse-process';
 import { type GroupTrace, type StepRecord, stepRecord } from './measure';
-import { momentsFor } from './moments';
+import type { TransportUnit } from './options';
 import { type StepRows, stepRedundancy } from './redundancy';
-import type { Group, Iteration, Observation, Refined, Refiner, TimedPart } from './refiner';
-import { eachPart, gathered, lawOf, otherMeansOf, scatter, type TransportUnit, type Unit, unitsOf } from './units';
+import {
+  createGroup,
+  type Group,
+  type Iteration,
+  type Observation,
+  type Refined,
+  type Refiner,
+  type TimedPart,
+} from './refiner';
+import { putRows, takeRows } from './rows';
+import { rowNumbers, type Unit, unitsOf } from './units';
 
 export interface RefinementSettings {
   refiner: Refiner;
@@ -17,20 +26,15 @@ export interface RefinementSettings {
   ideal: IdealConditions;
   /** Fingerprint of the sampled model, compared with the buffer's. */
   fingerprint: string;
-  /** T^-1, weighed by lambda, and the DDIM steps of the sampled prior that feeds it (default 4). */
-  inverse?: { process: InverseProcess; priorSteps?: number };
-  /** DDIM steps of the sampled prior, where it is wanted without an inverse process (cost in latent space); default 4. */
+  /** T^-1, which is fitted to the buffer where lambda > 0; default `ridge`. */
+  inverse?: InverseKind;
+  /** DDIM steps of the sampled prior; default 4. */
   priorSteps?: number;
-  /**
-   * How long a sampled prior is used: `iteration` (default), drawn anew whenever the conditions have moved; `step`: the one of the
-   * first iteration serves all K of an AR step, an approximation that makes K iterations cost one prior.
-   */
-  priorReuse?: 'iteration' | 'step';
   /** Which AR steps are refined; default all. */
   steps?: (step: number, steps: number) => boolean;
-  /** What is a point of the transport, see `TransportUnit`; default `token`. */
+  /** What is a point of the transport; default `token`. */
   unit?: TransportUnit;
-  /** Groups with fewer rows are left alone, since a cloud is not seen in a few points; default 8. */
+  /** Groups with fewer rows are left unchanged, since a few points do not show a cloud; default 8. */
   minimumRows?: number;
   /**
    * Takes only the share alpha = excess / (excess + floor) of each step, from the drift of all groups of the AR step together;
@@ -43,20 +47,24 @@ export interface RefinementSettings {
   observe?: (at: Observation & { step: number; group: string }) => void;
 }
 
+/** What a refinement did to one group of one AR step: `rows` points of `tokens` conditions each. */
+export interface GroupReport {
+  step: number;
+  group: string;
+  rows: number;
+  tokens: number;
+  targets: number;
+  iterations: Iteration[];
+  /** Why the group was left, wholly or in part, unchanged. */
+  skipReason?: string;
+}
+
 /** What a refinement did during one sampling run. */
 export interface RefinementReport {
-  /** Per group and refined AR step, in order: `rows` points of `tokens` conditions each; `kept` says why nothing, or not everything, was done. */
-  groups: {
-    step: number;
-    group: string;
-    rows: number;
-    tokens: number;
-    targets: number;
-    iterations: Iteration[];
-    kept?: string;
-  }[];
+  /** In order of AR steps. */
+  groups: GroupReport[];
   /** Adaptive: the share taken at each AR step and the drift that it follows from. */
-  adaptive: ({ step: number; alpha: number } & Partial<StepDrift>)[];
+  adaptive: ({ step: number; alpha: number } & Partial<MeanDrift>)[];
   /** Filled when `measure` is set. */
   records: StepRecord[];
   rows: StepRows[];
@@ -67,7 +75,7 @@ export interface RefinementReport {
 }
 
 /**
- * Plugs a refiner between transformer and denoiser: rows of one group are refined together towards the group's ideal law.
+ * A hook between transformer and denoiser: rows of one group are refined together towards the group's ideal law.
  * @throws InvalidInputError when the buffer was made by another model, or is empty.
  */
 export function conditionRefinement(settings: RefinementSettings): { hook: ConditionHook; report: RefinementReport } {
@@ -96,53 +104,39 @@ export function conditionRefinement(settings: RefinementSettings): { hook: Condi
 
 /** Refines the rows of one AR step. */
 function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementSettings, report: RefinementReport) {
-  const { ideal, refiner, adaptive = false, measure = false, minimumRows = 8, unit: kind = 'token' } = settings;
+  const { ideal, refiner, adaptive = false, measure = false, minimumRows = 8 } = settings;
   const { width } = ideal;
-  const units = unitsOf(ideal, at, kind).map((unit) => {
-    const conditions = gathered(rows, unit, width);
-    return { unit, conditions, group: groupFor(at, { unit, conditions, settings, report }) };
+  const units = unitsOf(at, ideal.grouping, settings.unit ?? 'token').map((unit) => {
+    const numbers = rowNumbers(unit);
+    const trace: Float32Array[] = [];
+    return {
+      unit,
+      numbers,
+      trace,
+      group: groupFor(at, takeRows(rows, numbers, width), { unit, trace, settings, report }),
+    };
   });
-  const alpha = adaptive
-    ? shareOf(
-        at.step,
-        units.flatMap(({ group }) => group ?? []),
-        report,
-      )
-    : 1;
+  const groups = units.flatMap(({ group }) => group ?? []);
+  const alpha = adaptive ? shareOf(at.step, groups, report) : 1;
   const result = rows.slice();
   const traces: GroupTrace[] = [];
-  for (const { unit, conditions, group } of units) {
-    const trace: Float32Array[] = [];
-    const tokens = unit.parts.length;
+  for (const { unit, numbers, trace, group } of units) {
     const points = unit.parts[0].rows.length;
-    const outcome = refined();
-    scatter(outcome.conditions, unit, width, result);
+    const refined = refinedGroup(group, points);
+    if (group) {
+      putRows(refined.conditions, numbers, width, result);
+      const theory = refined.iterations.map(({ rho }) => (alpha < 1 ? undefined : rho));
+      traces.push({ group, path: trace, after: refined.conditions, theory });
+    }
     report.groups.push({
       step: at.step,
       group: unit.name,
       rows: points,
-      tokens,
-      targets: (group?.targets.length ?? 0) / (width * tokens),
-      iterations: outcome.iterations,
-      kept: outcome.kept,
+      tokens: unit.parts.length,
+      targets: group?.law.count ?? 0,
+      iterations: refined.iterations,
+      skipReason: refined.skipReason,
     });
-    if (!group) continue;
-    const theory = outcome.iterations.map(({ rho }) => (alpha < 1 ? undefined : rho));
-    traces.push({ group, path: trace, after: outcome.conditions, theory });
-
-    function refined(): Refined {
-      const keep = (kept: string): Refined => ({ conditions, iterations: [], kept });
-      if (!group) return keep('the buffer has no conditions of this group');
-      if (points < minimumRows) return keep(`fewer than ${minimumRows} rows`);
-      if (alpha === 0) return keep('no drift above the floor');
-      const observe = (seen: Observation) => {
-        if (trace.length === 0) trace.push(seen.before);
-        trace.push(seen.after);
-        settings.observe?.({ ...seen, step: at.step, group: unit.name });
-      };
-      const observed = measure || settings.observe ? { ...group, observe } : group;
-      return partially(group, refiner(observed), alpha);
-    }
   }
   if (measure) {
     timed(report, 'measuring', () => {
@@ -154,12 +148,24 @@ function refineStep(at: ConditionStep, rows: Float32Array, settings: RefinementS
     });
   }
   return result;
+
+  function refinedGroup(group: Group | undefined, points: number): Refined {
+    const skip = (skipReason: string) => ({
+      conditions: group?.conditions ?? new Float32Array(),
+      iterations: [],
+      skipReason,
+    });
+    if (!group) return skip('the buffer has no conditions of this group');
+    if (points < minimumRows) return skip(`fewer than ${minimumRows} rows`);
+    if (alpha === 0) return skip('no drift above the floor');
+    return partially(group, refiner(group), alpha);
+  }
 }
 
 /** The share of the step that the drift of all its groups together warrants. */
 function shareOf(step: number, groups: readonly Group[], report: RefinementReport): number {
   return timed(report, 'adapting', () => {
-    const drift = meanDrift(groups.flatMap((group) => groupDrift(group) ?? []));
+    const drift = meanDrift(groups.flatMap(({ conditions, law }) => groupDrift(conditions, law) ?? []));
     const alpha = drift ? adaptiveShare(drift) : 0;
     report.adaptive.push({ step, alpha, ...drift });
     return alpha;
@@ -168,70 +174,63 @@ function shareOf(step: number, groups: readonly Group[], report: RefinementRepor
 
 interface GroupRequest {
   unit: Unit;
-  conditions: Float32Array;
+  /** Takes the clouds of all iterations. */
+  trace: Float32Array[];
   settings: RefinementSettings;
   report: RefinementReport;
 }
 
 /** A group with all that refiners may ask for; undefined where the buffer has none of its rows. */
-function groupFor(at: ConditionStep, { unit, conditions, settings, report }: GroupRequest): Group | undefined {
-  const { ideal, inverse } = settings;
-  const law = lawOf(ideal, unit);
-  if (!law?.targets.length) return undefined;
-  const { width, tokens } = ideal;
-  const [{ name, rows }] = unit.parts;
-  const alone = unit.parts.length === 1;
-  const prior = reusable(at, rows.length * unit.parts.length, settings, report);
-  return {
-    conditions,
-    targets: law.targets,
-    width: width * unit.parts.length,
-    step: at.step,
-    samples: Int32Array.from(rows, (row) => at.samples[row]),
-    ...(alone ? { positions: Int32Array.from(rows, (row) => at.positions[row]) } : {}),
-    targetLatents: law.latents,
-    ...(alone ? { moments: () => momentsFor(ideal, name) } : {}),
-    otherMeans: otherMeansOf(ideal, unit),
-    timed: (part, run) => timed(report, part, run),
+function groupFor(at: ConditionStep, conditions: Float32Array, { unit, trace, settings, report }: GroupRequest) {
+  const { ideal, inverse = 'ridge', priorSteps = 4 } = settings;
+  const names = unit.parts.map(({ name }) => name);
+  const [{ rows }] = unit.parts;
+  const law = ideal.law(...names);
+  if (!law) return undefined;
+  const prior = sampledPrior(at, rows.length * names.length, priorSteps, report);
+  return createGroup(conditions, law, {
+    origin: () => ({ step: at.step, samples: Int32Array.from(rows, (row) => at.samples[row]) }),
+    ...(at.known ? { visibleTokens: visibleTo(rows, at.known, at.samples.length) } : {}),
     prior,
-    ...(inverse
-      ? {
-          inverse: (current: Float32Array) => {
-            const latents = prior(current);
-            return timed(report, 'inverse', () =>
-              eachPart(latents, unit, (part, name) => inverse.process.apply(part, name)),
-            );
-          },
-        }
-      : {}),
-    ...(at.known && law.known && tokens
-      ? {
-          known: {
-            conditions: gathered(at.known, { ...unit, parts: [unit.parts[0]] }, tokens),
-            targets: law.known,
-            tokens,
-          },
-        }
-      : {}),
+    inverse: (current) => {
+      const latents = prior(current);
+      return timed(report, 'inverse', () => ideal.inverse(inverse).apply(latents));
+    },
+    otherMeans: ideal.otherMeans(...names),
+    observe: (seen) => {
+      if (!settings.measure && !settings.observe) return;
+      if (trace.length === 0) trace.push(seen.before);
+      trace.push(seen.after);
+      settings.observe?.({ ...seen, step: at.step, group: unit.name });
+    },
+    timed: (part, run) => timed(report, part, run),
+  });
+}
+
+function visibleTo(rows: readonly number[], flags: Uint8Array, count: number): () => Uint8Array {
+  const tokens = flags.length / count;
+  return () => {
+    const own = new Uint8Array(rows.length * tokens);
+    rows.forEach((row, i) => {
+      own.set(flags.subarray(row * tokens, (row + 1) * tokens), i * tokens);
+    });
+    return own;
   };
 }
 
-/** The sampled prior of a group: drawn once for the same conditions (they are never written to), or once for the whole step. */
-function reusable(at: ConditionStep, rows: number, settings: RefinementSettings, report: RefinementReport) {
-  const { priorReuse = 'iteration', priorSteps = settings.inverse?.priorSteps ?? 4 } = settings;
+/** The sampled prior of a group, drawn once for the same conditions (they are never written to). */
+function sampledPrior(at: ConditionStep, rows: number, steps: number, report: RefinementReport) {
   let last: { conditions: Float32Array; latents: Float32Array } | undefined;
   return (conditions: Float32Array): Float32Array => {
-    if (last && (priorReuse === 'step' || last.conditions === conditions)) {
+    if (last?.conditions === conditions) {
       report.priors.reused++;
       return last.latents;
     }
-    const latents = timed(
-      report,
-      'prior',
-      () =>
-        tf.tidy(() =>
-          at.shortSample(tf.tensor2d(conditions, [rows, conditions.length / rows]), priorSteps).dataSync(),
-        ) as Float32Array,
+    const latents = timed(report, 'prior', () =>
+      tf.tidy(
+        () =>
+          at.shortSample(tf.tensor2d(conditions, [rows, conditions.length / rows]), steps).dataSync() as Float32Array,
+      ),
     );
     report.priors.drawn++;
     report.priors.rows += rows;
@@ -259,15 +258,14 @@ function requireWidth({ width }: IdealConditions, given: number): void {
 /**
  * Throws where a refinement was asked for and changed nothing at all, so that "refined" is never another word for "baseline". An
  * adaptive refinement that found no drift anywhere has done what it was asked for.
- * @throws InvalidInputError naming the reasons why groups were kept.
+ * @throws InvalidInputError naming the reasons why groups were left unchanged.
  */
 export function requireRefined({ groups, adaptive }: RefinementReport): void {
-  if (groups.some(({ kept, iterations }) => kept === undefined || iterations.length > 0)) return;
+  if (groups.some(({ skipReason, iterations }) => skipReason === undefined || iterations.length > 0)) return;
   if (adaptive.some(({ groups: measured = 0 }) => measured > 0)) return;
-  const reasons = [...new Set(groups.map(({ kept }) => kept))].join('; ');
+  const reasons = [...new Set(groups.map(({ skipReason }) => skipReason))].join('; ');
   throw new InvalidInputError('Refinement', {
-    given:
-      groups.length === 0 ? 'no group of conditions' : `${groups.length} groups, all kept as they were: ${reasons}`,
+    given: groups.length === 0 ? 'no group of conditions' : `${groups.length} groups, all left unchanged: ${reasons}`,
     expected: 'at least one group that is refined',
     remedy: 'Generate more images per class (groups need `minimumRows`), or leave the refinement out.',
   });

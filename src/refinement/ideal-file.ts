@@ -2,54 +2,54 @@ import { z } from 'zod';
 import { readSafetensors, writeSafetensors } from '../io/safetensors';
 import type { TensorRecord } from '../io/tensor-record';
 import { FileFormatError, InvalidInputError } from '../runtime/errors';
-import { bufferSize, emptyGroup, GROUPINGS, type IdealConditions, samplesOf } from './ideal-conditions';
+import { GROUPINGS } from './grouping';
+import { IdealConditions } from './ideal-conditions';
 
-const FORMAT = 'ideal conditions 1';
+const FORMAT = 'ideal conditions 2';
 
 const header = z.object({
   width: z.number().int().positive(),
   grouping: z.enum(GROUPINGS),
   capacity: z.number().int().positive(),
   fingerprint: z.string(),
-  channels: z.number().int().positive().optional(),
-  tokens: z.number().int().positive().optional(),
-  upkeep: z.union([z.literal('reservoir'), z.object({ halfLife: z.number().positive() })]).optional(),
+  channels: z.number().int().min(0),
+  tokens: z.number().int().min(0),
+  replacement: z.union([z.literal('reservoir'), z.object({ halfLife: z.number().positive() })]),
   /** Group names with the number of rows that each was ever offered. */
   groups: z.array(z.tuple([z.string(), z.number().int().positive()])).min(1),
 });
 
+/** Tensors of a file: which part of a group each holds, and the numbers per row. */
+const PARTS = [
+  { tensor: 'conditions', part: 'rows', dtype: 'F32', each: ({ width }: Sizes) => width },
+  { tensor: 'latents', part: 'latents', dtype: 'F32', each: ({ channels }: Sizes) => channels },
+  { tensor: 'visible', part: 'visibleTokens', dtype: 'U8', each: ({ tokens }: Sizes) => tokens },
+] as const;
+type Sizes = Pick<IdealConditions, 'width' | 'channels' | 'tokens'>;
+
 /**
- * Writes a buffer as safetensors, atomically: `conditions` (and `latents`, `known` as bits), all groups one after another, and in the
- * metadata what they are of: fingerprint, grouping, capacity, upkeep, groups with their counts.
+ * Writes a buffer as safetensors, atomically: `conditions` (and `latents`, `visible`), all groups one after another, and in the
+ * metadata what they are of: fingerprint, grouping, capacity, replacement policy, groups with their counts.
  * @throws InvalidInputError for an empty buffer.
  */
 export function saveIdealConditions(path: string, buffer: IdealConditions): void {
-  if (buffer.groups.size === 0) throw emptyBuffer();
-  const { width, capacity, channels, tokens, groups, ...rest } = buffer;
-  const { rows } = bufferSize(buffer);
-  const counts = [...groups].map(([name, { seen }]) => [name, seen] as [string, number]);
-  const join = <A extends Float32Array | Uint8Array>(out: A, each: number, part: 'rows' | 'latents' | 'known') => {
+  requireFilled(buffer);
+  const { width, grouping, capacity, fingerprint, channels, tokens, replacement } = buffer;
+  const { rows } = buffer.size;
+  const tensors = PARTS.flatMap(({ tensor, part, dtype, each }): [string, TensorRecord][] => {
+    const size = each(buffer);
+    if (size === 0) return [];
+    const data = dtype === 'F32' ? new Float32Array(rows * size) : new Uint8Array(rows * size);
     let at = 0;
-    for (const group of groups.values()) {
-      const count = Math.min(group.seen, capacity);
-      out.set((group[part] as A).subarray(0, count * each), at);
-      at += count * each;
+    for (const group of buffer.groups.values()) {
+      const filled = group[part].subarray(0, buffer.filled(group) * size);
+      data.set(filled, at);
+      at += filled.length;
     }
-    return out;
-  };
-  const tensors: [string, TensorRecord][] = [
-    ['conditions', { dtype: 'F32', shape: [rows, width], data: join(new Float32Array(rows * width), width, 'rows') }],
-  ];
-  if (channels) {
-    const data = join(new Float32Array(rows * channels), channels, 'latents');
-    tensors.push(['latents', { dtype: 'F32', shape: [rows, channels], data }]);
-  }
-  if (tokens) {
-    const bytes = Math.ceil(tokens / 8);
-    const data = join(new Uint8Array(rows * bytes), bytes, 'known');
-    tensors.push(['known', { dtype: 'U8', shape: [rows, bytes], data }]);
-  }
-  const described = { width, capacity, channels, tokens, ...rest, groups: counts };
+    return [[tensor, { dtype, shape: [rows, size], data }]];
+  });
+  const groups = [...buffer.groups].map(([name, { seen }]) => [name, seen]);
+  const described = { width, grouping, capacity, fingerprint, channels, tokens, replacement, groups };
   writeSafetensors(path, tensors, { format: FORMAT, buffer: JSON.stringify(described) });
 }
 
@@ -63,57 +63,49 @@ export function loadIdealConditions(path: string, fingerprint?: string): IdealCo
   if (metadata.format !== FORMAT) throw wrongFile(path, `format ${metadata.format ?? 'not stated'}`);
   const parsed = header.safeParse(parseJson(path, metadata.buffer ?? ''));
   if (!parsed.success) throw wrongFile(path, `metadata with a wrong ${parsed.error.issues[0].path.join('.')}`);
-  const { groups: counts, ...described } = parsed.data;
-  const buffer: IdealConditions = { ...described, groups: new Map() };
+  const { groups, ...options } = parsed.data;
+  const buffer = new IdealConditions(options);
   if (fingerprint !== undefined) requireModel(buffer, fingerprint);
-  const rows = counts.reduce((sum, [, seen]) => sum + Math.min(seen, buffer.capacity), 0);
-  const part = (name: string, each: number) => {
+  const rows = groups.reduce((sum, [, seen]) => sum + buffer.filled({ seen }), 0);
+  const values = PARTS.map(({ tensor: name, each }) => {
+    const size = each(buffer);
+    if (size === 0) return new Float32Array();
     const tensor = tensors.get(name);
-    if (tensor?.shape.join() !== `${rows},${each}`) {
-      throw wrongFile(path, `${name} of shape [${tensor?.shape ?? 'absent'}] where [${rows}, ${each}] is announced`);
+    if (tensor?.shape.join() !== `${rows},${size}`) {
+      throw wrongFile(path, `${name} of shape [${tensor?.shape ?? 'absent'}] where [${rows}, ${size}] is announced`);
     }
-    return { each, values: tensor.data as Float32Array | Uint8Array };
-  };
-  const conditions = part('conditions', buffer.width);
-  const latents = buffer.channels ? part('latents', buffer.channels) : undefined;
-  const known = buffer.tokens ? part('known', Math.ceil(buffer.tokens / 8)) : undefined;
-  if (!conditions.values.every(Number.isFinite)) throw wrongFile(path, 'conditions that are not finite');
+    return tensor.data as Float32Array;
+  });
+  if (!values[0].every(Number.isFinite)) throw wrongFile(path, 'conditions that are not finite');
   let at = 0;
-  for (const [name, seen] of counts) {
-    const count = Math.min(seen, buffer.capacity);
-    const group = { ...emptyGroup(buffer), seen };
-    const fill = (to: Float32Array | Uint8Array | undefined, from?: { each: number; values: ArrayLike<number> }) => {
-      if (to && from) {
-        to.set((from.values as Float32Array).subarray(at * from.each, (at + count) * from.each));
-      }
-    };
-    fill(group.rows, conditions);
-    fill(group.latents, latents);
-    fill(group.known, known);
-    buffer.groups.set(name, group);
-    at += count;
+  for (const [name, seen] of groups) {
+    const end = at + buffer.filled({ seen });
+    const part = (index: number, size: number) => values[index].subarray(at * size, end * size);
+    buffer.restore(name, {
+      seen,
+      rows: part(0, buffer.width),
+      latents: part(1, buffer.channels),
+      visibleTokens: Uint8Array.from(part(2, buffer.tokens)),
+    });
+    at = end;
   }
   return buffer;
 }
 
-/** @throws InvalidInputError when the buffer was made by another model, or holds nothing. */
+/** @throws InvalidInputError when the buffer was made by another model. */
 export function requireModel(buffer: IdealConditions, fingerprint: string): void {
-  if (buffer.fingerprint !== fingerprint) {
-    throw new InvalidInputError('Refinement, buffer of ideal conditions', {
-      given: `a buffer of model ${buffer.fingerprint}`,
-      expected: `a buffer of the sampled model, ${fingerprint}`,
-      remedy: 'Collect the ideal conditions again with these weights.',
-    });
-  }
+  if (buffer.fingerprint === fingerprint) return;
+  throw new InvalidInputError('Refinement, buffer of ideal conditions', {
+    given: `a buffer of model ${buffer.fingerprint}`,
+    expected: `a buffer of the sampled model, ${fingerprint}`,
+    remedy: 'Collect the ideal conditions again with these weights.',
+  });
 }
 
 /** @throws InvalidInputError when no group of the buffer has a row. */
 export function requireFilled(buffer: IdealConditions): void {
-  if (![...buffer.groups.keys()].some((name) => samplesOf(buffer, name)?.targets.length)) throw emptyBuffer();
-}
-
-function emptyBuffer(): InvalidInputError {
-  return new InvalidInputError('Buffer of ideal conditions', {
+  if (buffer.groups.size > 0) return;
+  throw new InvalidInputError('Buffer of ideal conditions', {
     given: 'an empty buffer',
     expected: 'at least one group with rows',
     remedy: 'Fill it with teacher-forced conditions of real data first (`learnIdealLaw`).',

@@ -1,6 +1,6 @@
 import { foldIn, type Key, key, normal, randint } from '../runtime/random';
 import type { InverseFit } from './inverse-process';
-import { rowMean } from './refiner';
+import { centred, coordinateVariance, rowMean } from './rows';
 
 /** How the network is trained; a fit of 8000 rows of 8 channels and width 64 takes about a second. */
 export interface MlpOptions {
@@ -130,10 +130,7 @@ function update({ weights, gradient, first, second }: Layer, rate: number, step:
 
 function standardised(rows: Float32Array, width: number) {
   const mean = rowMean(rows, width);
-  const deviation = new Float64Array(width);
-  for (let i = 0; i < rows.length; i++)
-    deviation[i % width] += ((rows[i] - mean[i % width]) ** 2 * width) / rows.length;
-  for (let k = 0; k < width; k++) deviation[k] = Math.sqrt(deviation[k]) || 1;
-  const values = Float64Array.from(rows, (value, i) => (value - mean[i % width]) / deviation[i % width]);
+  const deviation = coordinateVariance(rows, width, mean).map((variance) => Math.sqrt(variance) || 1);
+  const values = centred(rows, width, mean).map((value, i) => value / deviation[i % width]);
   return { mean, deviation, values };
 }

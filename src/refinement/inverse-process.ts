@@ -1,14 +1,13 @@
 import { Matrix, solve } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
-import { rowMean } from './refiner';
+import { mlpFit } from './inverse-mlp';
+import { type IdealLaw, present } from './law';
+import { centred, rowMean } from './rows';
 
 /** A map from token latents to conditions: the paper's T^-1 (ours: the paper leaves it open). */
 export interface InverseProcess {
-  /**
-   * `[rows, channels]` latents to `[rows, width]` conditions.
-   * @param group name of the rows' group, for a process that was fitted within groups.
-   */
-  apply(latents: Float32Array, group?: string): Float32Array;
+  /** `[rows, channels]` latents to `[rows, width]` conditions. */
+  apply(latents: Float32Array): Float32Array;
   /** Share of the conditions' variance that it explains on the data that it was fitted to, in (-inf, 1]. */
   explained: number;
   /** The same on every fifth row, by a fit to the others: what it knows of rows that it has not seen. */
@@ -25,6 +24,38 @@ export interface InversePairs {
 
 /** A way to fit: pairs to a map. */
 export type InverseFit = (pairs: InversePairs) => (latents: Float32Array) => Float32Array;
+
+/** Ridge regression (closed form) or a small network. */
+export const INVERSE_KINDS = ['ridge', 'mlp'] as const;
+export type InverseKind = (typeof INVERSE_KINDS)[number];
+
+/** Rows of a buffer that T^-1 is fitted to: many times its few hundred coefficients. */
+const FIT_ROWS = 8000;
+
+/** T^-1 fitted to the pairs of ideal laws, one map for all. @throws InvalidInputError for laws without latents. */
+export function fitToLaws(laws: readonly IdealLaw[], kind: InverseKind): InverseProcess {
+  const stride = Math.max(1, Math.ceil(laws.reduce((sum, { count }) => sum + count, 0) / FIT_ROWS));
+  const conditions: number[] = [];
+  const latents: number[] = [];
+  let row = 0;
+  for (const law of laws) {
+    const own = present(law.latents, 'the latents of its targets, which T^-1 is fitted to');
+    const channels = own.length / law.count;
+    for (let i = 0; i < law.count; i++, row++) {
+      if (row % stride !== 0) continue;
+      for (let k = 0; k < channels; k++) latents.push(own[i * channels + k]);
+      for (let k = 0; k < law.width; k++) conditions.push(law.targets[i * law.width + k]);
+    }
+  }
+  const width = laws[0]?.width ?? 1;
+  const pairs = {
+    latents: Float32Array.from(latents),
+    channels: (latents.length * width) / Math.max(1, conditions.length),
+    conditions: Float32Array.from(conditions),
+    width,
+  };
+  return measuredProcess(pairs, kind === 'ridge' ? ridgeFit() : mlpFit());
+}
 
 /** One row in so many is held out. */
 const HELD_OUT = 5;
@@ -81,14 +112,15 @@ function explainedBy(apply: (latents: Float32Array) => Float32Array, { latents, 
 export function ridgeFit(ridge = 1e-3): InverseFit {
   return ({ latents, channels, conditions, width }) => {
     const rows = latents.length / channels;
-    const [x, y] = [centred(latents, channels), centred(conditions, width)];
+    const [xMean, yMean] = [rowMean(latents, channels), rowMean(conditions, width)];
+    const [x, y] = [centred(latents, channels, xMean), centred(conditions, width, yMean)];
     const gram = new Float64Array(channels * channels);
     const cross = new Float64Array(channels * width);
     for (let row = 0; row < rows; row++) {
       for (let a = 0; a < channels; a++) {
-        const value = x.values[row * channels + a];
-        for (let b = 0; b < channels; b++) gram[a * channels + b] += value * x.values[row * channels + b];
-        for (let b = 0; b < width; b++) cross[a * width + b] += value * y.values[row * width + b];
+        const value = x[row * channels + a];
+        for (let b = 0; b < channels; b++) gram[a * channels + b] += value * x[row * channels + b];
+        for (let b = 0; b < width; b++) cross[a * width + b] += value * y[row * width + b];
       }
     }
     let trace = 0;
@@ -103,19 +135,14 @@ export function ridgeFit(ridge = 1e-3): InverseFit {
       const out = new Float32Array((input.length / channels) * width);
       for (let row = 0; row < input.length / channels; row++) {
         for (let b = 0; b < width; b++) {
-          let sum = y.mean[b];
-          for (let a = 0; a < channels; a++) sum += (input[row * channels + a] - x.mean[a]) * map[a * width + b];
+          let sum = yMean[b];
+          for (let a = 0; a < channels; a++) sum += (input[row * channels + a] - xMean[a]) * map[a * width + b];
           out[row * width + b] = sum;
         }
       }
       return out;
     };
   };
-}
-
-function centred(rows: Float32Array, width: number) {
-  const mean = rowMean(rows, width);
-  return { mean, values: Float64Array.from(rows, (value, i) => value - mean[i % width]) };
 }
 
 function wrongPairs(given: string): InvalidInputError {

@@ -2,15 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { ImageModel } from '../models/image-model';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, permutation } from '../runtime/random';
-import {
-  addConditions,
-  createIdealConditions,
-  type Grouping,
-  type IdealConditions,
-  type Upkeep,
-} from './ideal-conditions';
-import { type InverseOptions, inverseOfBuffer } from './inverse-of-buffer';
-import type { InverseProcess } from './inverse-process';
+import type { Grouping } from './grouping';
+import { IdealConditions, type ReplacementPolicy } from './ideal-conditions';
 
 /** Scaled latents of real images with their classes. */
 export interface Latents {
@@ -24,10 +17,8 @@ export interface IdealLawOptions {
   grouping?: Grouping;
   /** Rows kept per group; default 100. */
   capacity?: number;
-  /** What becomes of old rows; default `reservoir`. */
-  upkeep?: Upkeep;
-  /** T^-1 that is fitted to the buffer; default ridge, one map for all tokens. */
-  inverse?: InverseOptions;
+  /** Which rows a full group evicts; default `reservoir`. */
+  replacement?: ReplacementPolicy;
   /** Images per forward pass; default 100. */
   batch?: number;
   /** Class under which an image's conditions are filed, for controls; default its own. They are computed with its own in any case. */
@@ -35,31 +26,25 @@ export interface IdealLawOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** What refinement needs to know of real data: the ideal law, and the inverse process fitted on the same conditions. */
-export interface IdealLaw {
-  ideal: IdealConditions;
-  inverse: InverseProcess;
-}
-
 /**
- * Runs real latents through the model with their own history (teacher forcing), fills the buffers and fits T^-1.
+ * Runs real latents through the model with their own history (teacher forcing) and fills a buffer with the conditions.
  * @throws InvalidInputError for a model whose condition is static.
  */
 export async function learnIdealLaw(
   model: ImageModel,
   latents: Latents,
   source: Key,
-  { grouping = 'class-position-step', capacity = 100, upkeep, inverse, ...rest }: IdealLawOptions = {},
-): Promise<IdealLaw> {
+  { grouping = 'class-position-step', capacity = 100, replacement, ...rest }: IdealLawOptions = {},
+): Promise<IdealConditions> {
   const { fingerprint, conditionWidth: width, channels, tokens } = model;
-  const ideal = createIdealConditions({ width, grouping, capacity, fingerprint, channels, tokens, upkeep });
+  const ideal = new IdealConditions({ width, grouping, capacity, fingerprint, channels, tokens, replacement });
   await addIdealLaw(model, ideal, latents, source, rest);
-  return { ideal, inverse: inverseOfBuffer(ideal, inverse ?? { kind: 'ridge' }) };
+  return ideal;
 }
 
 /**
  * Adds the teacher-forced conditions of real latents to a buffer: for more data than fits into memory at once, or to follow a
- * model in training (`Upkeep`), whose fingerprint the buffer then takes.
+ * model in training (`ReplacementPolicy`), whose fingerprint the buffer then takes.
  */
 export async function addIdealLaw(
   model: ImageModel,
@@ -88,7 +73,8 @@ export async function addIdealLaw(
     const filed = fileUnder && own.map((label, i) => fileUnder(label, images[i]));
     for await (const rows of model.teacherForced(latents, own, foldIn(reservoir, 'orders'))) {
       const classes = filed ? rows.samples.map((image) => filed[image]) : rows.classes;
-      addConditions(ideal, { ...rows, classes, steps: new Int32Array(rows.classes.length).fill(rows.step) }, reservoir);
+      const steps = new Int32Array(rows.classes.length).fill(rows.step);
+      ideal.add({ ...rows, visibleTokens: rows.known, classes, steps }, reservoir);
     }
     latents.dispose();
     onProgress?.(start + images.length, labels.length);

@@ -1,15 +1,15 @@
-import { sinkhornDivergence } from '../transport';
-import { type GroupDrift, groupDrift, meanDrift, type StepDrift } from './adaptive';
+import { divergence, groupDrift, type MeanDrift, meanDrift } from './drift';
 import type { StepRedundancy } from './redundancy';
-import { type Group, totalVariance } from './refiner';
+import type { Group } from './refiner';
+import { totalVariance } from './rows';
 
 /** What a refinement did at one AR step, over its groups; drifts are in units of the ideal law's variance. */
 export interface StepRecord {
   step: number;
   groups: number;
   /** W2^2 (debiased) to the ideal law minus the same-size floor; absent where groups or halves of the buffer are too small. */
-  before?: StepDrift;
-  after?: StepDrift;
+  before?: MeanDrift;
+  after?: MeanDrift;
   /** Mean total variance over that of the ideal law. */
   spread: { before: number; after: number };
   /**
@@ -26,30 +26,28 @@ export interface GroupTrace {
   group: Group;
   /** `[K + 1]` clouds: before the first iteration, after it, ... */
   path: Float32Array[];
-  /** What the group became in the end. */
   after: Float32Array;
   theory: (number | undefined)[];
 }
 
 /** Measures one AR step from the traces of its groups. */
 export function stepRecord(step: number, traces: readonly GroupTrace[]): StepRecord {
+  const sides = { before: ({ group }: GroupTrace) => group.conditions, after: ({ after }: GroupTrace) => after };
   const drift = (of: (trace: GroupTrace) => Float32Array) =>
-    meanDrift(traces.flatMap((trace) => groupDrift({ ...trace.group, conditions: of(trace) }) ?? ([] as GroupDrift[])));
+    meanDrift(traces.flatMap((trace) => groupDrift(of(trace), trace.group.law) ?? []));
   const spread = (of: (trace: GroupTrace) => Float32Array) => {
-    const ratios = traces.flatMap(({ group, ...rest }) => {
-      const target = totalVariance(group.targets, group.width);
-      return target > 0 ? [totalVariance(of({ group, ...rest }), group.width) / target] : [];
+    const ratios = traces.flatMap((trace) => {
+      const { width, variance } = trace.group.law;
+      return variance > 0 ? [totalVariance(of(trace), width) / variance] : [];
     });
     return ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
   };
-  const before = ({ group }: GroupTrace) => group.conditions;
-  const after = (trace: GroupTrace) => trace.after;
   return {
     step,
     groups: traces.length,
-    before: drift(before),
-    after: drift(after),
-    spread: { before: spread(before), after: spread(after) },
+    before: drift(sides.before),
+    after: drift(sides.after),
+    spread: { before: spread(sides.before), after: spread(sides.after) },
     rho: contraction(traces),
   };
 }
@@ -59,15 +57,10 @@ function contraction(traces: readonly GroupTrace[]): StepRecord['rho'] {
   const iterations = Math.min(...moved.map(({ path }) => path.length - 1));
   if (!Number.isFinite(iterations)) return [];
   const squares = Array.from({ length: iterations + 1 }, (_, k) =>
-    moved.reduce((sum, { group, path }) => sum + Math.max(0, distance(path[k], group)), 0),
+    moved.reduce((sum, { group: { law }, path }) => sum + Math.max(0, divergence(path[k], law.whole, law)), 0),
   );
   return squares.slice(1).map((square, k) => ({
     measured: Math.sqrt(square / squares[k]),
     ...(moved[0].theory[k] === undefined ? {} : { theory: moved[0].theory[k] }),
   }));
-}
-
-function distance(x: Float32Array, { targets: y, width: dimension }: Group): number {
-  const epsilon = { value: 0.05, relativeTo: 'mean' as const };
-  return sinkhornDivergence({ x, y, dimension }, { epsilon, tolerance: 1e-4 }).value;
 }

@@ -1,9 +1,8 @@
 import { Matrix } from 'ml-matrix';
 import { redundantEnergy } from '../theory/inconsistency';
-import { predictiveSubspace } from '../theory/predictive-subspace';
-import { groupOf, type IdealConditions } from './ideal-conditions';
-import { momentsFor } from './moments';
-import type { ConditionMoments } from './refiner';
+import { groupOf } from './grouping';
+import type { IdealConditions } from './ideal-conditions';
+import { takeRows } from './rows';
 
 /** Lemma 6 at one AR step: energies of conditions outside I*, in units of the ideal law's variance within classes. */
 export interface Redundancy {
@@ -89,11 +88,12 @@ function outside(
     const row = first.get(image) as number;
     return { position: positions[row], label: classes[row] };
   });
-  const moments = momentsFor(ideal, groupOf(ideal.grouping, { class: label, position, step }));
-  const { width } = ideal;
-  const variance = trace(moments, width);
-  if (moments.cross.length === 0 || !(variance > 1e-10)) return undefined;
-  const { dimension, residual, left } = projectionOf(moments);
+  const moments = ideal.law(groupOf(ideal.grouping, { class: label, position, step }))?.moments;
+  if (!moments || !(moments.variance > 1e-10)) return undefined;
+  const { width, variance } = moments;
+  const { projection, dimension } = moments.subspace();
+  const residual = Matrix.eye(width, width).sub(projection);
+  const condition = Matrix.from1DArray(width, width, moments.condition);
   const members = new Map<number, number[]>();
   images.forEach((image, i) => {
     const own = classes[first.get(image) as number];
@@ -104,47 +104,17 @@ function outside(
     classes: members.size,
     dimension,
     variance,
-    ideal: left,
+    ideal: residual.mmul(condition).mmul(residual.transpose()).trace(),
     eta: (side) => {
-      const matrix = new Matrix(
-        images.map((image) => {
-          const row = first.get(image) as number;
-          return Array.from(rows[side].subarray(row * width, (row + 1) * width));
-        }),
-      );
-      for (const own of members.values()) {
+      const own = takeRows(rows[side], [...first.values()], width);
+      const matrix = Matrix.from1DArray(images.length, width, own);
+      for (const ofClass of members.values()) {
         for (let k = 0; k < width; k++) {
-          const mean = own.reduce((sum, i) => sum + matrix.get(i, k), 0) / own.length;
-          for (const i of own) matrix.set(i, k, matrix.get(i, k) - mean);
+          const mean = ofClass.reduce((sum, i) => sum + matrix.get(i, k), 0) / ofClass.length;
+          for (const i of ofClass) matrix.set(i, k, matrix.get(i, k) - mean);
         }
       }
       return matrix.mmul(residual.transpose());
     },
   };
-}
-
-const projections = new WeakMap<ConditionMoments, ReturnType<typeof projected>>();
-
-function projectionOf(moments: ConditionMoments) {
-  const kept = projections.get(moments) ?? projected(moments);
-  projections.set(moments, kept);
-  return kept;
-}
-
-/** I - P, and the energy of the ideal law that it leaves. */
-function projected({ rows, width, channels, condition, cross, token }: ConditionMoments) {
-  const joint = {
-    condition: Matrix.from1DArray(width, width, condition),
-    cross: Matrix.from1DArray(width, channels, cross),
-    token: Matrix.from1DArray(channels, channels, token),
-  };
-  const { projection, dimension } = predictiveSubspace(joint, { samples: rows });
-  const residual = Matrix.eye(width, width).sub(projection);
-  return { dimension, residual, left: residual.mmul(joint.condition).mmul(residual.transpose()).trace() };
-}
-
-function trace({ condition }: ConditionMoments, width: number): number {
-  let sum = 0;
-  for (let k = 0; k < width; k++) sum += condition[k * (width + 1)];
-  return sum;
 }

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { variantFolder } from '../recipes/variants';
-import type { Configuration } from '../sweep/configuration';
 import type { SweepExperiment, Values } from './experiments';
 import type { MeasuredRun } from './measured-run';
-import { type RunConfiguration, runConfiguration } from './run-configuration';
+import { runConfiguration, runJson } from './run-configuration';
 
 const hashes = new Map<string, string>();
 
@@ -20,19 +19,19 @@ function hashOf(file: string): string {
 /** Images of a trained model under a refinement, or none, and everything that is measured on them: a row of Tables 1 to 3 or of an ablation. */
 export const refinementExperiment: SweepExperiment = {
   name: 'refinement',
-  description: 'quality of the images of a trained model under a refinement, a rival or neither',
+  description: 'quality of the images of a trained model under a refinement, a baseline method or neither',
   version: 1,
   objective: { name: 'fid', better: 'lower', label: 'FID (analogue)' },
   cost: { name: 'megaflopsPerImage', label: 'million operations per image' }, // counted: times depend on what else runs
-  parse: (given) => runConfiguration(given) as unknown as Configuration,
+  parse: (given) => runJson(runConfiguration(given)),
   inputs: (configuration) => {
-    const { model, training, checkpoints } = configuration as unknown as RunConfiguration;
+    const { model, training, checkpoints } = runConfiguration(configuration);
     const weights = join(variantFolder(training, checkpoints), `${model.toLowerCase()}.safetensors`);
     const files = [join(checkpoints, 'vae.safetensors'), join(checkpoints, 'classifier.safetensors'), weights];
     return files.map(hashOf).join(' ');
   },
   seconds: (configuration) => {
-    const { images, training } = configuration as unknown as RunConfiguration;
+    const { images, training } = runConfiguration(configuration);
     return 0.015 * images * (training.resolution / 32) ** 2;
   },
   megabytes: () => 850, // resident size of a process after some rows at 32 pixels
@@ -40,7 +39,7 @@ export const refinementExperiment: SweepExperiment = {
     const { RunMaker } = await import('./measured-run');
     const maker = new RunMaker();
     return async (configuration, seed): Promise<Values> => {
-      const run: MeasuredRun = await maker.run(configuration as unknown as RunConfiguration, seed);
+      const run: MeasuredRun = await maker.run(runConfiguration(configuration), seed);
       return { ...run };
     };
   },

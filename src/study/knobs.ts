@@ -1,6 +1,8 @@
-import { GROUPINGS } from '../refinement/ideal-conditions';
+import { GROUPINGS } from '../refinement/grouping';
+import { descriptionOf } from '../runtime/options';
 import type { Json } from '../sweep/configuration';
 import type { SweepFile } from '../sweep/plan';
+import { runSchema } from './run-configuration';
 
 type Range = NonNullable<SweepFile['random']>['ranges'][string];
 
@@ -8,6 +10,7 @@ type Range = NonNullable<SweepFile['random']>['ranges'][string];
 export interface RefinementKnob {
   /** Name on the command line. */
   name: string;
+  /** That of the option, and what is tried with it. */
   description: string;
   /** Dotted name in the configuration of the experiment `refinement`. */
   at: string;
@@ -22,11 +25,11 @@ export interface RefinementKnob {
 const refinement = (name: string) => `refinement.${name}`;
 const [iterations, eta, lambda] = ['iterations', 'eta', 'lambda'].map(refinement);
 
-/** The knobs that PAPER: section 3 leaves open, the base being what `refinementConfiguration` fills in. */
-export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
+/** What an ablation tries; the base is what the options' defaults fill in. */
+const TRIED: readonly (Omit<RefinementKnob, 'description'> & { note?: string })[] = [
   {
     name: 'iterations',
-    description: 'K, the iterations per token; with the step size that reaches about as far',
+    note: 'with the step size that reaches about as far',
     at: iterations,
     values: [2, 4],
     points: [
@@ -37,55 +40,50 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
   },
   {
     name: 'epsilon',
-    description: 'entropic regularisation, relative to the mean cost',
     at: refinement('epsilon'),
     values: [0.0125, 0.025, 0.1, 0.2, 0.5],
     range: { from: 0.01, to: 0.5, scale: 'log' },
   },
   {
     name: 'lambda',
-    description: 'weight of the inverse process',
     at: lambda,
     values: [0.1, 0.3, 1],
     range: { values: [0, 0.1, 0.3, 1] },
   },
   {
     name: 'inverse',
-    description: 'T^-1: ridge regression or a small network, at lambda = 0.3',
+    note: 'at lambda = 0.3',
     at: refinement('inverse'),
     points: [{ [lambda]: 0.3, [refinement('inverse')]: 'mlp' }],
   },
   {
     name: 'eta',
-    description: 'step size of the gradient flow; infinite goes all the way',
     at: eta,
     values: [0.125, 0.25, 0.5, 1, 2],
     range: { values: [0.25, 0.5, 1, 2, 'infinite'] },
   },
   {
     name: 'etaSchedule',
-    description: 'step size constant or falling as 1/k, at K = 4 and eta = 0.5',
+    note: 'at K = 4 and eta = 0.5',
     at: refinement('etaSchedule'),
     points: [{ [iterations]: 4, [eta]: 0.5, [refinement('etaSchedule')]: 'inverse' }],
     range: { values: ['constant', 'inverse'] },
   },
   {
     name: 'sinkhornIterations',
-    description: 'most Sinkhorn iterations',
     at: refinement('sinkhornIterations'),
     values: [2, 10, 50],
     range: { values: [5, 20, 200] },
   },
   {
     name: 'tolerance',
-    description: 'marginal error at which Sinkhorn stops',
     at: refinement('tolerance'),
     values: [1e-1, 1e-2, 1e-5],
     range: { from: 1e-4, to: 1e-1, scale: 'log' },
   },
   {
     name: 'bufferSize',
-    description: 'm, rows of the buffer per group; above 100 with more images behind them',
+    note: 'above 100 with more images behind them',
     at: refinement('buffer.capacity'),
     values: [10, 25, 50],
     points: [{ 'law.perClass': 400, [refinement('buffer.capacity')]: 400 }],
@@ -93,28 +91,24 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
   },
   {
     name: 'bufferGroups',
-    description: 'whose conditions are taken for one law',
     at: refinement('buffer.grouping'),
     values: GROUPINGS.filter((grouping) => grouping !== 'class-position-step'),
     range: { values: [...GROUPINGS] },
   },
   {
     name: 'cost',
-    description: 'space in which the cost is measured',
     at: refinement('cost'),
     values: ['standardised', 'whitened', 'predictive', 'latent'],
     range: { values: ['condition', 'standardised', 'whitened', 'predictive', 'latent'] },
   },
   {
     name: 'marginalPenalty',
-    description: 'unbalanced transport: weight of the marginals; infinite is balanced',
     at: refinement('marginalPenalty'),
     values: [0.1, 1, 10],
     range: { values: [0.1, 1, 10, 'infinite'] },
   },
   {
     name: 'projection',
-    description: 'what becomes of the shrinkage of the entropic average',
     at: refinement('projection'),
     values: ['plain', 'debiased', 'self-debiased'],
     points: [{ [refinement('projection')]: 'geodesic', [eta]: 0.5 }],
@@ -122,47 +116,49 @@ export const REFINEMENT_KNOBS: readonly RefinementKnob[] = [
   },
   {
     name: 'adaptive',
-    description: 'only the share of each step that drift above the floor warrants',
     at: refinement('adaptive'),
     values: [true],
     range: { values: [false, true] },
   },
   {
-    name: 'known',
-    description:
-      'what is known of the image: couple what it does not predict, or weigh it in the cost of a law over all steps',
+    name: 'visibleTokens',
+    note: 'or, over all steps, weigh them in the cost',
     at: refinement('maskResidual'),
     values: [true],
     points: [{ [refinement('maskWeight')]: 1, [refinement('buffer.grouping')]: 'class-position' }],
   },
   {
     name: 'unit',
-    description: 'what is a point of the transport: a token, or all that an image gets in a step (for AR the same)',
     at: refinement('unit'),
     values: ['image'],
   },
   {
     name: 'steps',
-    description: 'which AR steps are refined',
     at: refinement('refinedSteps'),
     values: ['early', 'late', { every: 2 }, { from: 0.75, to: 1 }],
     range: { values: ['all', 'early', 'late'] },
   },
   {
     name: 'priorSteps',
-    description: 'DDIM steps of the sampled prior, at lambda = 0.3',
+    note: 'at lambda = 0.3',
     at: refinement('priorSteps'),
     points: [2, 8].map((steps) => ({ [lambda]: 0.3, [refinement('priorSteps')]: steps })),
     range: { from: 2, to: 8, integer: true },
   },
   {
     name: 'guidance',
-    description: 'scale of classifier-free guidance, for the refined and the unrefined model alike',
+    note: 'for the refined and the unrefined model alike',
     at: 'guidance',
     values: [1.5, 2, 3],
     range: { values: [1, 1.5, 2] },
   },
 ];
+
+/** The knobs that the paper's section 3 leaves open. */
+export const REFINEMENT_KNOBS: readonly RefinementKnob[] = TRIED.map(({ note, ...knob }) => {
+  const meaning = descriptionOf(runSchema, knob.at);
+  return { ...knob, description: note ? `${meaning}; ${note}` : meaning };
+});
 
 /** What an ablation is asked for. */
 export interface AblationOptions {

@@ -1,16 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
 import { describe, judge, type Quality } from '../evaluation/image-quality';
-import { type ConditionQuality, conditionProbe } from '../measurements/condition-probe';
 import { densityCoverage } from '../metrics/density-coverage';
 import type { Features } from '../metrics/features';
 import { memorisation } from '../metrics/retrieval';
 import type { ImageModel } from '../models/image-model';
 import { type Laboratory, openLaboratory } from '../recipes/trained-models';
 import { type RefinementReport, requireRefined } from '../refinement/condition-refinement';
-import { makeRefinement, type PluggedRefinement } from '../refinement/configuration';
+import { driftProbe, type ProbeSide } from '../refinement/drift';
 import type { IdealConditions } from '../refinement/ideal-conditions';
-import { type IdealLaw, type Latents, learnIdealLaw } from '../refinement/learn-ideal-law';
+import { type Latents, learnIdealLaw } from '../refinement/learn-ideal-law';
+import { makeRefinement, type Refinement } from '../refinement/refinement';
 import { foldIn, key, permutation } from '../runtime/random';
 import type { RunConfiguration } from './run-configuration';
 import { runOperations } from './run-operations';
@@ -25,7 +25,7 @@ export interface MeasuredRun extends Quality {
   refinementShare: number;
   /** Floating-point operations of generation, refinement and decoding, counted from the products. */
   megaflopsPerImage: number;
-  /** See `ConditionQuality`: after and before the refinement. */
+  /** Drift from the law of held-out images, see `GroupDrift`: excess after and before the refinement, and the floor. */
   conditionError: number | null;
   conditionErrorBefore: number | null;
   conditionFloor: number | null;
@@ -47,8 +47,8 @@ export interface GeneratedRun {
   /** Floating-point operations per image. */
   operations: number;
   report?: RefinementReport;
-  before?: ConditionQuality;
-  after?: ConditionQuality;
+  before?: ProbeSide;
+  after?: ProbeSide;
 }
 
 /** Images per class of the reference split, and of the training images that near-copies are looked for among. */
@@ -70,25 +70,24 @@ export class RunMaker {
     const lab = await this.laboratory(configuration);
     const model = modelOf(lab, configuration);
     const refinement = await this.refinement(configuration);
-    const plugged = refinement?.plug?.();
-    const how = { guidance: refinement?.rival?.guidance ?? guidance, respacing: refinement?.rival?.respacing };
+    const { hook, report } = refinement?.createHook() ?? {};
+    const how = { guidance: refinement?.baseline.guidance ?? guidance, respacing: refinement?.baseline.respacing };
     const labels = Int32Array.from({ length: count }, (_, i) => i % lab.classes.length);
     const probe =
       measure && model.teacherForced
-        ? conditionProbe(await this.held(configuration), (await this.law(configuration)).ideal, plugged?.hook)
+        ? driftProbe(await this.held(configuration), await this.law(configuration), hook)
         : undefined;
-    const request = { labels, key: foldIn(key(seed), 'run'), ...how, hook: probe?.hook ?? plugged?.hook };
+    const request = { labels, key: foldIn(key(seed), 'run'), ...how, hook: probe?.hook ?? hook };
     const started = performance.now();
     const latents = await model.generate(request);
     const images = lab.decode(latents);
     await images.data();
     const seconds = (performance.now() - started - (probe?.milliseconds() ?? 0)) / 1000;
     latents.dispose();
-    const report = plugged?.report;
     if (report) requireRefined(report);
     const sampled = { images: count, ...how, priorSteps: configuration.refinement.priorSteps, report };
     const operations = runOperations(model, lab.vae, sampled);
-    return { images, labels, seconds, operations, report, before: probe?.before(), after: probe?.after() };
+    return { images, labels, seconds, operations, report, before: probe?.before, after: probe?.after };
   }
 
   /** Generates and judges. */
@@ -110,12 +109,12 @@ export class RunMaker {
       secondsPerImage: seconds / labels.length,
       refinementShare: (report?.milliseconds.refiner ?? 0) / 1000 / seconds,
       megaflopsPerImage: operations / 1e6,
-      conditionError: after?.error ?? null,
-      conditionErrorBefore: before?.error ?? null,
-      conditionFloor: before?.floor ?? null,
-      spread: after?.spread ?? null,
-      bufferDistance: after?.bufferDistance ?? null,
-      bufferDistanceBefore: before?.bufferDistance ?? null,
+      conditionError: after?.drift()?.excess ?? null,
+      conditionErrorBefore: before?.drift()?.excess ?? null,
+      conditionFloor: before?.drift()?.floor ?? null,
+      spread: after?.drift()?.spread ?? null,
+      bufferDistance: after?.bufferDistance() ?? null,
+      bufferDistanceBefore: before?.bufferDistance() ?? null,
       trainingDistance: memory.ratio,
       nearCopies: memory.nearCopies,
       refinedRows: report
@@ -144,7 +143,7 @@ export class RunMaker {
   }
 
   /** The buffer of a run. */
-  law(configuration: RunConfiguration): Promise<IdealLaw> {
+  law(configuration: RunConfiguration): Promise<IdealConditions> {
     const { model: name, training, checkpoints, law, refinement } = configuration;
     return this.once(['law', name, training, checkpoints, law, refinement.buffer], async () => {
       const lab = await this.laboratory(configuration);
@@ -169,7 +168,7 @@ export class RunMaker {
     return this.once(['held', name, training, checkpoints], async () => {
       const lab = await this.laboratory(configuration);
       const latents = lastOfEachClass(lab.latents('control', 2 * HELD), HELD);
-      return (await learnIdealLaw(modelOf(lab, configuration), latents, key(2), { capacity: HELD })).ideal;
+      return learnIdealLaw(modelOf(lab, configuration), latents, key(2), { capacity: HELD });
     });
   }
 
@@ -189,12 +188,12 @@ export class RunMaker {
     });
   }
 
-  private async refinement(configuration: RunConfiguration): Promise<PluggedRefinement | undefined> {
+  private async refinement(configuration: RunConfiguration): Promise<Refinement | undefined> {
     const { model: name, training, checkpoints, law, refinement } = configuration;
     if (refinement.method === 'none') return undefined;
     return this.once(['refinement', name, training, checkpoints, law, refinement], async () => {
       const { fingerprint } = modelOf(await this.laboratory(configuration), configuration);
-      return makeRefinement(refinement as never, (await this.law(configuration)).ideal, fingerprint);
+      return makeRefinement(refinement, await this.law(configuration), fingerprint);
     });
   }
 

@@ -1,5 +1,5 @@
 import type { FineTune } from '../recipes/variants';
-import type { RefinementOptions } from '../refinement/configuration';
+import type { RefinementOptions } from '../refinement/options';
 import type { RunOptions } from './run-configuration';
 
 /** A row of a table: how images are made, but for the seeds of training and sampling. */

@@ -1,106 +1,62 @@
 import { z } from 'zod';
-import { type Variant, variantSchema } from '../recipes/variants';
-import {
-  type RefinementConfiguration,
-  type RefinementOptions,
-  refinementConfiguration,
-} from '../refinement/configuration';
-import { InvalidInputError } from '../runtime/errors';
-import { parseOptions } from '../runtime/options';
+import { variantSchema } from '../recipes/variants';
+import { refinementSchema } from '../refinement/options';
+import { describedObject, parseOptions } from '../runtime/options';
+import { asJson, type Configuration } from '../sweep/configuration';
 
 /** Whose conditions the buffer holds; all but `real` are controls. */
 export const LAW_SOURCES = ['real', 'wrong-class', 'shuffled', 'own'] as const;
 
-/**
- * Where the ideal law comes from: images of a split (`train`: the model's training images; `control`: images that nothing else
- * has seen), and what is done to them. `wrong-class` files conditions under the next class, `shuffled` under a random one, `own` takes
- * images that the model generated itself.
- */
-export interface LawChoice {
-  split: 'train' | 'control';
-  source: (typeof LAW_SOURCES)[number];
-  /** Images per class. */
-  perClass: number;
-}
-
-/** Everything but the sampling seed that decides the images of a run. What is left out has its default. */
-export interface RunOptions {
-  /** Default `AR`. */
-  model?: 'AR' | 'MAR' | 'CDM';
-  /** Which training of it; default the shipped one. */
-  training?: Partial<Variant>;
-  /** Folder of the checkpoints. */
-  checkpoints?: string;
-  /** A multiple of the ten classes; default 1000. */
-  images?: number;
-  /** Scale of classifier-free guidance; default 1, none. */
-  guidance?: number;
-  law?: Partial<LawChoice>;
-  /** Default `{ method: 'none' }`. */
-  refinement?: RefinementOptions;
-  /** Measure conditions against the law of held-out images; default true. It takes time, which is not counted. */
-  measure?: boolean;
-}
-
-/** The same with every default filled in; plain JSON that parses to itself. */
-export interface RunConfiguration {
-  model: 'AR' | 'MAR' | 'CDM';
-  training: Variant;
-  checkpoints: string;
-  images: number;
-  guidance: number;
-  law: LawChoice;
-  refinement: RefinementConfiguration;
-  measure: boolean;
-}
-
-const schema = z.strictObject({
-  model: z.enum(['AR', 'MAR', 'CDM']).default('AR'),
+/** Everything but the sampling seed that decides the images of a run. */
+export const runSchema = describedObject({
+  model: z.enum(['AR', 'MAR', 'CDM']).default('AR').describe('whose images'),
   training: variantSchema.prefault({}),
-  checkpoints: z.string().default('data/checkpoints'),
-  images: z.number().int().min(10).multipleOf(10).default(1000),
-  guidance: z.number().positive().max(20).default(1),
-  law: z
-    .strictObject({
-      split: z.enum(['train', 'control']).default('train'),
-      source: z.enum(LAW_SOURCES).default('real'),
-      perClass: z.number().int().min(2).max(1200).default(100),
-    })
-    .prefault({}),
-  refinement: z.record(z.string(), z.json()).default({ method: 'none' }),
-  measure: z.boolean().default(true),
+  checkpoints: z.string().default('data/checkpoints').describe('folder of the weights'),
+  images: z.number().int().min(10).multipleOf(10).default(1000).describe('images, a multiple of the ten classes'),
+  guidance: z.number().positive().max(20).default(1).describe('scale of classifier-free guidance; 1 is none'),
+  law: describedObject({
+    split: z
+      .enum(['train', 'control'])
+      .default('train')
+      .describe("images of the buffer: the model's training images, or images that nothing else has seen"),
+    source: z
+      .enum(LAW_SOURCES)
+      .default('real')
+      .describe(
+        'what is done to them: nothing, filed under the next class or a random one, or images that the model generated itself',
+      ),
+    perClass: z.number().int().min(2).max(1200).default(100).describe('images per class behind the buffer'),
+  }).prefault({}),
+  refinement: refinementSchema.prefault({ method: 'none' }),
+  measure: z
+    .boolean()
+    .default(true)
+    .describe('measure conditions against the law of held-out images, in time that is not counted'),
+}).superRefine(({ model, refinement, law }, context) => {
+  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  if (model === 'CDM' && refinement.method !== 'none') {
+    refuse(['refinement', 'method'], "'none' for CDM, whose condition is static; AR and MAR can be refined");
+  }
+  if (law.split === 'control' && law.perClass > 150) {
+    refuse(['law', 'perClass'], "at most 150 of the split 'control': the others measure the conditions");
+  }
 });
+
+/** A run as users write it; what is left out has its default. */
+export type RunOptions = z.input<typeof runSchema>;
+
+/** The same with every default filled in. */
+export type RunConfiguration = z.output<typeof runSchema>;
 
 /**
  * Checks a run and fills in all defaults.
- * @throws InvalidInputError naming a wrong field, a refinement of a static condition, a split with too few images, or a rival that acts on
- * the weights, which is a training of its own.
+ * @throws InvalidInputError naming a wrong field (with the nearest), a refinement of a static condition, or a split with too few images.
  */
-export function runConfiguration(given: RunOptions | Record<string, unknown> = {}): RunConfiguration {
-  const parsed = parseOptions('a run', schema, given);
-  const refinement = refinementConfiguration(parsed.refinement as unknown as RefinementOptions);
-  const refuse = (holds: boolean, given: string, expected: string, remedy: string) => {
-    if (holds) throw new InvalidInputError('Options of a run', { given, expected, remedy });
-  };
-  const { model, law } = parsed;
-  const { method } = refinement;
-  refuse(
-    model === 'CDM' && method !== 'none',
-    `refinement ${method} of CDM, whose condition is static`,
-    'AR or MAR',
-    "Leave the refinement out, or change the model to 'AR' or 'MAR'.",
-  );
-  refuse(
-    method === 'scheduled-sampling',
-    'the rival scheduled-sampling',
-    'a method that acts while sampling',
-    "It changes the weights: train it (`cer train --fine-tune own-history`) and name it as training.fineTune 'own-history'.",
-  );
-  refuse(
-    law.split === 'control' && law.perClass > 150,
-    `${law.perClass} images per class of the split control`,
-    'at most 150: the others measure the conditions',
-    "Lower law.perClass, or take the split 'train'.",
-  );
-  return { ...parsed, refinement };
+export function runConfiguration(given: RunOptions | Configuration = {}): RunConfiguration {
+  return parseOptions('a run', runSchema, given);
+}
+
+/** The configuration as plain JSON, which parses to itself: what rows are keyed by. */
+export function runJson(configuration: RunConfiguration): Configuration {
+  return asJson({ ...configuration });
 }

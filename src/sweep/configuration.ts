@@ -8,6 +8,18 @@ export type Json = string | number | boolean | null | Json[] | { [name: string]:
 /** A configuration as a JSON file says it; nested objects are addressed by dotted names, `refinement.epsilon`. */
 export type Configuration = { [name: string]: Json };
 
+/** Options in effect as plain JSON, in which infinity is the text "infinite"; what is undefined is left out. */
+export function asJson(options: object): Configuration {
+  const json = (value: unknown): Json => {
+    if (value === Number.POSITIVE_INFINITY) return 'infinite';
+    if (Array.isArray(value)) return value.map(json);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+    return value === null || typeof value !== 'object' ? null : asJson(value);
+  };
+  const named = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(named.map(([name, value]) => [name, json(value)]));
+}
+
 /** The JSON text of a value with sorted keys: equal values give equal texts. Infinity, which JSON lacks, becomes a string. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, part) => {

@@ -8,7 +8,8 @@ import {
   slowSteps,
   spreadGroups,
 } from '../../src/measurements/contraction';
-import { totalVariance } from '../../src/refinement/refiner';
+import { IdealLaw } from '../../src/refinement/law';
+import { createGroup } from '../../src/refinement/refiner';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -23,7 +24,7 @@ function shifted(label: number, count: number, shift: number): MatchedGroup {
     conditions.set(targets.subarray(from * width, (from + 1) * width), row * width);
     conditions[row * width] += shift;
   }
-  return { group: `class ${label}`, class: label, conditions, targets, width };
+  return { group: `class ${label}`, class: label, ...createGroup(conditions, new IdealLaw({ targets, width })) };
 }
 
 const groups = [shifted(0, 10, 0.5), shifted(1, 10, 0.4), shifted(2, 10, 0.6)];
@@ -48,7 +49,7 @@ describe('measurements/contraction', () => {
 
   it('without coupling (a huge epsilon) the cloud collapses on the mean of the targets, as the plain step does', () => {
     const found = measureContraction('blur', groups, { epsilon: 1000, steps: 12, resamples: 20, source });
-    const variance = groups.reduce((sum, { targets }) => sum + totalVariance(targets, width), 0);
+    const variance = groups.reduce((sum, { law }) => sum + law.variance, 0);
     const first = Math.sqrt((0.5 ** 2 + 0.4 ** 2 + 0.6 ** 2) / variance);
     // c -> (2/3) c + (1/3) mean each step, hence 1 - (2/3)^12 of the targets' spread is missing; the shifts are then negligible
     assert.ok(Math.abs(found.distances[12] * first - (1 - (2 / 3) ** 12)) < 0.005, `${found.distances[12] * first}`);
@@ -91,7 +92,8 @@ describe('measurements/contraction', () => {
   });
 
   it('refuses unequal clouds', () => {
-    const unequal = { ...groups[0], targets: groups[0].targets.slice(width) };
+    const law = new IdealLaw({ targets: groups[0].law.targets.slice(width), width });
+    const unequal = { ...groups[0], law };
     assert.throws(() => measureContraction('bad', [unequal], { source }), InvalidInputError);
     assert.throws(() => measureContraction('none', [], { source }), InvalidInputError);
   });

@@ -1,17 +1,18 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionStep } from '../../src/models/conditions';
+import { nearestNeighbour } from '../../src/refinement/baselines';
 import { conditionRefinement, requireRefined } from '../../src/refinement/condition-refinement';
-import { addConditions, createIdealConditions, groupOf, targetsOf } from '../../src/refinement/ideal-conditions';
+import { groupOf } from '../../src/refinement/grouping';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { fitInverseProcess } from '../../src/refinement/inverse-process';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
-import { nearestNeighbour } from '../../src/refinement/rivals';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
 const width = 2;
 const buffer = (grouping: 'class' | 'class-position-step' | 'global', capacity = 10) =>
-  createIdealConditions({ width, grouping, capacity, fingerprint: 'model' });
+  new IdealConditions({ width, grouping, capacity, fingerprint: 'model' });
 
 describe('refinement/ideal-conditions', () => {
   it('names groups by what they share', () => {
@@ -28,8 +29,8 @@ describe('refinement/ideal-conditions', () => {
       const ideal = buffer('global');
       const conditions = Float32Array.from({ length: 100 * width }, (_, i) => Math.floor(i / width));
       const origin = new Int32Array(100);
-      addConditions(ideal, { conditions, classes: origin, positions: origin, steps: origin }, foldIn(key(1), run));
-      const rows = targetsOf(ideal, 'all') as Float32Array;
+      ideal.add({ conditions, classes: origin, positions: origin, steps: origin }, foldIn(key(1), run));
+      const rows = ideal.law('all')!.targets;
       for (let i = 0; i < rows.length; i += width) kept[rows[i]]++;
     }
     // each of 100 rows is kept with probability 0.1; 5 standard deviations of a binomial count
@@ -40,14 +41,9 @@ describe('refinement/ideal-conditions', () => {
   });
 
   it('is undefined for a group that was never offered and refuses rows of another width', () => {
-    assert.equal(targetsOf(buffer('class'), 'class 1'), undefined);
+    assert.equal(buffer('class').law('class 1'), undefined);
     assert.throws(
-      () =>
-        addConditions(
-          buffer('class'),
-          { conditions: new Float32Array(3), classes: [1], positions: [0], steps: [0] },
-          key(0),
-        ),
+      () => buffer('class').add({ conditions: new Float32Array(3), classes: [1], positions: [0], steps: [0] }, key(0)),
       /3 numbers for 1 rows; expected 1 rows of width 2/,
     );
   });
@@ -94,15 +90,14 @@ describe('refinement/condition-refinement', () => {
   function filled() {
     const ideal = buffer('class');
     const origin = { classes: [9], positions: [0], steps: [0] };
-    addConditions(ideal, { conditions: new Float32Array(width), ...origin }, key(0));
+    ideal.add({ conditions: new Float32Array(width), ...origin }, key(0));
     return ideal;
   }
 
   it('refines each group with its own targets and keeps the order of rows', async () => {
     const ideal = buffer('class');
     const add = (label: number, values: number[]) =>
-      addConditions(
-        ideal,
+      ideal.add(
         { conditions: Float32Array.from(values), classes: [label, label], positions: [0, 0], steps: [0, 0] },
         key(label),
       );
@@ -135,7 +130,7 @@ describe('refinement/condition-refinement', () => {
     ]);
     assert.equal(tf.memory().numTensors, before + 1);
     assert.deepEqual(
-      report.groups.map(({ group, rows, kept }) => [group, rows, kept]),
+      report.groups.map(({ group, rows, skipReason }) => [group, rows, skipReason]),
       [
         ['class 0', 2, undefined],
         ['class 1', 2, undefined],
@@ -145,21 +140,18 @@ describe('refinement/condition-refinement', () => {
   });
 
   it('feeds the sampled prior through the inverse process', async () => {
-    const ideal = buffer('class');
+    const ideal = new IdealConditions({ width, grouping: 'class', capacity: 10, fingerprint: 'model', channels: 2 });
     const rows = Float32Array.from([0, 0, 4, 0, 0, 4, 4, 4]);
-    addConditions(
-      ideal,
-      { conditions: rows, classes: [0, 0, 0, 0], positions: [0, 0, 0, 0], steps: [0, 0, 0, 0] },
+    ideal.add(
+      { conditions: rows, latents: rows, classes: [0, 0, 0, 0], positions: [0, 0, 0, 0], steps: [0, 0, 0, 0] },
       key(0),
     );
-    const process = { apply: (latents: Float32Array) => latents.map((x) => x + 1), explained: 1 };
     const refiner = optimalTransportRefiner({ epsilon: 1e-3, projection: 'plain', lambda: 1, minimumSpread: 0 });
     const { hook, report } = conditionRefinement({
       refiner,
       ideal,
       fingerprint: 'model',
       minimumRows: 2,
-      inverse: { process },
     });
     const refined = await hook(
       stepOf(
@@ -172,9 +164,8 @@ describe('refinement/condition-refinement', () => {
         [0, 0, 0, 0],
       ),
     );
-    // the plan is the identity, so c = (c + (2 c + 1)) / 2
-    const expected = Array.from(rows, (c) => (c + 2 * c + 1) / 2);
-    (await refined.data()).forEach((value, i) => assert.ok(Math.abs(value - expected[i]) < 1e-3));
+    // the plan is the identity; latents are conditions, so T^-1 is the identity too but for its ridge of 1e-3, and c = (c + 2 c) / 2
+    (await refined.data()).forEach((value, i) => assert.ok(Math.abs(value - 1.5 * rows[i]) < 0.01));
     assert.ok(report.milliseconds.prior <= report.milliseconds.refiner);
   });
 
@@ -184,7 +175,7 @@ describe('refinement/condition-refinement', () => {
     await hook(stepOf([[1, 2]], [0]));
     assert.throws(
       () => requireRefined(report),
-      /1 groups, all kept as they were: the buffer has no conditions of this group/,
+      /1 groups, all left unchanged: the buffer has no conditions of this group/,
     );
   });
 

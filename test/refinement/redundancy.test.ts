@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { type StepRows, stepRedundancy } from '../../src/refinement/redundancy';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -8,7 +8,7 @@ const draw = (name: string) => normal(foldIn(key(7), name), IMAGES);
 
 /** Conditions (signal, noise) of which the token is the signal: I* is the first coordinate, eta the second. */
 function law(channels = 1) {
-  const ideal = createIdealConditions({
+  const ideal = new IdealConditions({
     width: 2,
     grouping: 'class-position-step',
     capacity: IMAGES,
@@ -17,8 +17,7 @@ function law(channels = 1) {
   });
   for (const step of [0, 1]) {
     const [signal, noise] = [draw(`signal ${step}`), draw(`noise ${step}`)];
-    addConditions(
-      ideal,
+    ideal.add(
       {
         conditions: Float32Array.from({ length: 2 * IMAGES }, (_, i) => (i % 2 ? noise : signal)[i >> 1]),
         latents: Float32Array.from(signal),

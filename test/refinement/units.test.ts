@@ -1,19 +1,20 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import type { ConditionStep } from '../../src/models/conditions';
+import { nearestNeighbour } from '../../src/refinement/baselines';
 import { conditionRefinement } from '../../src/refinement/condition-refinement';
-import { refinementConfiguration } from '../../src/refinement/configuration';
-import { addConditions, createIdealConditions, targetsOf } from '../../src/refinement/ideal-conditions';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
+import { refinementConfiguration } from '../../src/refinement/options';
 import type { Refiner } from '../../src/refinement/refiner';
-import { nearestNeighbour } from '../../src/refinement/rivals';
-import { eachPart, gathered, lawOf, scatter, unitsOf } from '../../src/refinement/units';
+import { putRows, takeRows } from '../../src/refinement/rows';
+import { rowNumbers, unitsOf } from '../../src/refinement/units';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
 const width = 2;
 const buffer = (capacity = 10, channels?: number) =>
-  createIdealConditions({ width, grouping: 'class-position-step', capacity, fingerprint: 'model', channels });
+  new IdealConditions({ width, grouping: 'class-position-step', capacity, fingerprint: 'model', channels });
 
 /** Images x positions rows of one class and step, in the order of a generation. */
 function step(conditions: Float32Array, positions: number[], order = 0): ConditionStep {
@@ -39,8 +40,7 @@ function offer(
   of: (image: number, position: number) => number[],
 ) {
   const rows = Array.from({ length: images }, (_, image) => positions.map((position) => ({ image, position }))).flat();
-  addConditions(
-    ideal,
+  ideal.add(
     {
       conditions: Float32Array.from(rows.flatMap(({ image, position }) => of(image, position))),
       classes: rows.map(() => 0),
@@ -99,9 +99,7 @@ describe('refinement/units', () => {
     const ideal = buffer(5);
     offer(ideal, 200, [0, 4, 7], (image, position) => [image, position]);
     const images = [0, 4, 7].map((position) =>
-      Array.from(targetsOf(ideal, `class 0, position ${position}, step 0`) as Float32Array).filter(
-        (_, i) => i % 2 === 0,
-      ),
+      Array.from(ideal.law(`class 0, position ${position}, step 0`)!.targets).filter((_, i) => i % 2 === 0),
     );
     assert.deepEqual(images[1], images[0]);
     assert.deepEqual(images[2], images[0]);
@@ -112,16 +110,16 @@ describe('refinement/units', () => {
     const ideal = buffer(10, 3);
     offer(ideal, 4, [0, 1], (image, position) => [image, position]);
     const at = step(new Float32Array(2 * 2 * width), [0, 1]);
-    const [unit] = unitsOf(ideal, at, 'image');
-    const law = lawOf(ideal, unit);
+    const names = unitsOf(at, ideal.grouping, 'image')[0].parts.map(({ name }) => name);
+    const law = ideal.law(...names);
     assert.ok(law?.latents);
     assert.deepEqual(Array.from(law.targets), [0, 0, 0, 1, 1, 0, 1, 1, 2, 0, 2, 1, 3, 0, 3, 1]);
     assert.deepEqual(Array.from(law.latents.subarray(6, 12)), [1, 1, 1, 1, 1, 1]);
-    assert.equal(lawOf(ideal, unitsOf(ideal, at, 'image')[0]), law);
+    assert.equal(ideal.law(...names), law);
     at.conditions.dispose();
   });
 
-  it('gathers and scatters the same rows, and applies a function part by part', () => {
+  it('takes and puts the same rows, point by point', () => {
     const rows = Float32Array.from({ length: 12 }, (_, i) => i);
     const unit = {
       name: 'u',
@@ -130,33 +128,29 @@ describe('refinement/units', () => {
         { name: 'b', rows: [5, 3] },
       ],
     };
-    const points = gathered(rows, unit, 2);
+    const numbers = rowNumbers(unit);
+    const points = takeRows(rows, numbers, 2);
     assert.deepEqual(Array.from(points), [0, 1, 10, 11, 4, 5, 6, 7]);
     const back = new Float32Array(12).fill(-1);
-    scatter(points, unit, 2, back);
+    putRows(points, numbers, 2, back);
     assert.deepEqual(Array.from(back), [0, 1, -1, -1, 4, 5, 6, 7, -1, -1, 10, 11]);
-    const summed = eachPart(points, unit, (part, group) =>
-      Float32Array.from([part[0] + part[1], part[2] + part[3]], (sum) => (group === 'a' ? sum : -sum)),
-    );
-    assert.deepEqual(Array.from(summed), [1, -21, 9, -13]);
   });
 
   it('refuses images of a class that get different tokens, and buffers whose positions are not of the same images', () => {
     const ideal = buffer();
     offer(ideal, 2, [0, 1], () => [0, 0]);
     const uneven = step(new Float32Array(3 * width), [0, 1]);
-    assert.throws(() => unitsOf(ideal, uneven, 'image'), /different tokens in a step.*one order of tokens/s);
+    assert.throws(() => unitsOf(uneven, ideal.grouping, 'image'), /different tokens in a step.*one order of tokens/s);
     uneven.conditions.dispose();
     offer(ideal, 1, [0], () => [0, 0]);
-    const at = step(new Float32Array(2 * width), [0, 1]);
-    assert.throws(() => lawOf(ideal, unitsOf(ideal, at, 'image')[0]), /different numbers of rows per position/);
-    at.conditions.dispose();
+    const names = [0, 1].map((position) => `class 0, position ${position}, step 0`);
+    assert.throws(() => ideal.law(...names), /different numbers of rows per position/);
   });
 
   it('is refused with methods and costs that know single tokens', () => {
     assert.throws(
       () => refinementConfiguration({ method: 'optimal-transport', unit: 'image', cost: 'whitened' }),
-      /unit 'image' with cost 'whitened'/,
+      /unit: 'token' with cost 'whitened'/,
     );
     assert.throws(() => refinementConfiguration({ method: 'ema-smoothing', unit: 'image' }), /method 'ema-smoothing'/);
     assert.equal(refinementConfiguration({ method: 'nearest-neighbour', unit: 'image' }).unit, 'image');

@@ -4,22 +4,31 @@ import type { RefinementReport } from '../../src/refinement/condition-refinement
 import { useBackend } from '../../src/runtime/backend';
 import { figure2 } from '../../src/study/figure-2';
 import { RunMaker } from '../../src/study/measured-run';
-import { type RunOptions, runConfiguration } from '../../src/study/run-configuration';
+import { type RunOptions, runConfiguration, runJson } from '../../src/study/run-configuration';
 import { runOperations } from '../../src/study/run-operations';
 
 describe('study/run-configuration', () => {
   it('fills in every default, and what it gives parses to itself', () => {
     const configuration = runConfiguration({ refinement: { method: 'optimal-transport', eta: 0.5 } });
-    assert.equal(configuration.images, 1000);
-    assert.equal(configuration.refinement.epsilon, 0.05);
-    assert.deepEqual(runConfiguration(JSON.parse(JSON.stringify(configuration))), configuration);
+    const { images, refinement } = configuration;
+    assert.equal(images, 1000);
+    assert.ok(refinement.method === 'optimal-transport' && refinement.epsilon === 0.05);
+    assert.equal(refinement.marginalPenalty, Infinity);
+    const json = JSON.parse(JSON.stringify(runJson(configuration)));
+    assert.equal(json.refinement.marginalPenalty, 'infinite');
+    assert.deepEqual(runConfiguration(json), configuration);
+    assert.deepEqual(runJson(runConfiguration(json)), json);
   });
 
   const refused: [what: string, options: object, message: RegExp][] = [
     ['a refinement of a static condition', { model: 'CDM', refinement: { method: 'shrink' } }, /condition is static/],
-    ['a rival that acts on the weights', { refinement: { method: 'scheduled-sampling' } }, /cer train --fine-tune/],
+    [
+      'a misspelt option',
+      { refinement: { method: 'optimal-transport', epsilom: 1 } },
+      /"epsilom". Did you mean "epsilon"/,
+    ],
     ['more held-out images than there are', { law: { split: 'control', perClass: 200 } }, /at most 150/],
-    ['a wrong field', { modle: 'AR' }, /modle/],
+    ['a wrong field', { modle: 'AR' }, /"modle". Did you mean "model"/],
     ['an unknown method', { refinement: { method: 'optimal-transprot' } }, /Did you mean "optimal-transport"/],
     ['images that the classes do not divide', { images: 15 }, /images/],
   ];

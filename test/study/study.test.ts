@@ -12,7 +12,7 @@ import {
   trainingArguments,
 } from '../../src/recipes/run-trainings';
 import { variantFolder, variantProfile, variantSchema } from '../../src/recipes/variants';
-import { refinementConfiguration } from '../../src/refinement/configuration';
+import { refinementConfiguration } from '../../src/refinement/options';
 import type { MeasuredRun } from '../../src/study/measured-run';
 import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
 import { readResults, saveResults } from '../../src/study/results';

@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 import { causalArConfig, causalArLoss } from '../../src/models/ar/causal-ar';
 import { marConfig, marLoss } from '../../src/models/mar/mar';
 import { trainingCoupling } from '../../src/recipes/training-coupling';
+import { nearestNeighbour } from '../../src/refinement/baselines';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
-import { nearestNeighbour } from '../../src/refinement/rivals';
 import { useBackend } from '../../src/runtime/backend';
 import type { Parameters } from '../../src/runtime/parameters';
 import { foldIn, key, normal } from '../../src/runtime/random';
@@ -311,7 +311,7 @@ describe('recipes/training-coupling', () => {
     for (let i = 0; i < 5; i++) coupling.learn(rows([i], [0], [0]), foldIn(key(2), i));
     const group = coupling.ideal.groups.get('class 0, position 0');
     assert.ok(group);
-    group.seen = 2 ** 25 + 1;
+    coupling.ideal.restore('class 0, position 0', { ...group, seen: 2 ** 25 + 1 });
     const copy = trainingCoupling(nearestNeighbour, { width: 1, minimumRows: 1, capacity: 2 });
     copy.importState(
       new Map(

@@ -1,15 +1,17 @@
 import { strict as assert } from 'node:assert';
 import * as fc from 'fast-check';
-import { costPoints } from '../../src/refinement/cost-space';
-import { fitKnownPrediction } from '../../src/refinement/known-residual';
+import { costPoints } from '../../src/refinement/couple';
 import { pooledMoments } from '../../src/refinement/moments';
-import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
-import { type Group, rowMean, totalVariance } from '../../src/refinement/refiner';
+import { type OptimalTransportOptions, optimalTransportRefiner } from '../../src/refinement/optimal-transport';
+import { rowMean, totalVariance } from '../../src/refinement/rows';
+import { fitVisiblePrediction } from '../../src/refinement/visible-prediction';
 import { foldIn, key, normal, permutation, randint } from '../../src/runtime/random';
+import { group as made } from '../support/group';
 
 const width = 4;
 const draw = (name: string, rows: number, each = width) => Float32Array.from(normal(foldIn(key(8), name), rows * each));
-const group: Group = { conditions: draw('c', 40), targets: draw('t', 60).map((x, i) => 2 * x + (i % width)), width };
+const own = { conditions: draw('c', 40), targets: draw('t', 60).map((x, i) => 2 * x + (i % width)), width };
+const group = made(own);
 const at = { predictiveShare: 0.99, maskWeight: 0 } as const;
 const squared = (x: ArrayLike<number>, i: number, y: ArrayLike<number>, j: number, d: number) => {
   let sum = 0;
@@ -21,7 +23,7 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
     assert.ok(Math.abs(value - b[i]) <= tolerance, `[${i}] ${value} against ${b[i]}`),
   );
 
-describe('refinement/cost-space', () => {
+describe('refinement/couple', () => {
   it('the mean cost is that of all pairs', () => {
     const { x, y, meanCost } = costPoints(group, { ...at, cost: 'condition' })!;
     let sum = 0;
@@ -31,20 +33,19 @@ describe('refinement/cost-space', () => {
 
   it('masks add tau times the mean cost times the share of tokens in which they differ', () => {
     const tokens = 5;
-    const known = {
+    const visible = {
       conditions: Uint8Array.from(randint(key(1), 40 * tokens, 0, 2)),
       targets: Uint8Array.from(randint(key(2), 60 * tokens, 0, 2)),
-      tokens,
     };
     const plain = costPoints(group, { ...at, cost: 'condition' })!;
-    const masked = costPoints({ ...group, known }, { ...at, cost: 'condition', maskWeight: 3 })!;
+    const masked = costPoints(made({ ...own, visible }), { ...at, cost: 'condition', maskWeight: 3 })!;
     assert.equal(masked.meanCost, plain.meanCost);
     for (const [i, j] of [
       [0, 0],
       [7, 31],
       [39, 59],
     ]) {
-      const hamming = squared(known.conditions, i, known.targets, j, tokens);
+      const hamming = squared(visible.conditions, i, visible.targets, j, tokens);
       const expected = squared(plain.x, i, plain.y, j, width) + (3 * plain.meanCost * hamming) / tokens;
       assert.ok(Math.abs(squared(masked.x, i, masked.y, j, masked.dimension) - expected) < 1e-3);
     }
@@ -52,25 +53,26 @@ describe('refinement/cost-space', () => {
 
   it('a strong mask weight couples rows with targets of the same mask alone', () => {
     const flags = (rows: number) => Uint8Array.from({ length: rows * 2 }, (_, i) => (Math.floor(i / 2) + i) % 2);
-    const known = { conditions: flags(40), targets: flags(60), tokens: 2 };
+    const visible = { conditions: flags(40), targets: flags(60) };
     let plan: Float64Array | undefined;
-    optimalTransportRefiner({ maskWeight: 100 })({
-      ...group,
-      known,
-      observe: ({ coupling }) => {
-        plan = coupling?.plan;
-      },
-    });
+    optimalTransportRefiner({ maskWeight: 100 })(
+      made({
+        ...own,
+        visible,
+        observe: ({ coupling }) => {
+          plan = coupling?.plan;
+        },
+      }),
+    );
     let across = 0;
     plan!.forEach((mass, at) => {
-      if (known.conditions[2 * Math.floor(at / 60)] !== known.targets[2 * (at % 60)]) across += mass;
+      if (visible.conditions[2 * Math.floor(at / 60)] !== visible.targets[2 * (at % 60)]) across += mass;
     });
     assert.ok(across < 1e-6, `${across}`);
   });
 
   it('whitened: the pooled covariance of the points is diag(v / (v + floor)), so below the identity', () => {
-    const moments = pooledMoments([group], width);
-    const { y, dimension } = costPoints({ ...group, moments: () => moments }, { ...at, cost: 'whitened' })!;
+    const { y, dimension } = costPoints(group, { ...at, cost: 'whitened' })!;
     const { condition } = pooledMoments([{ targets: y }], dimension);
     for (let a = 0; a < width; a++) {
       for (let b = 0; b < width; b++) {
@@ -85,8 +87,8 @@ describe('refinement/cost-space', () => {
   it('predictive: the cost sees the directions that predict the token and no other', () => {
     // the token is the first coordinate and noise, coordinates are independent
     const targets = draw('wide', 2000);
-    const targetLatents = Float32Array.from(draw('noise', 2000, 1), (noise, i) => targets[i * width] + 0.5 * noise);
-    const { x } = costPoints({ ...group, targets, targetLatents }, { ...at, cost: 'predictive' })!;
+    const latents = Float32Array.from(draw('noise', 2000, 1), (noise, i) => targets[i * width] + 0.5 * noise);
+    const { x } = costPoints(made({ ...own, targets, latents }), { ...at, cost: 'predictive' })!;
     for (let k = 1; k < width; k++) {
       // sampling error of a correlation from 2000 rows is 0.02
       for (let row = 0; row < 40; row++) assert.ok(Math.abs(x[row * width + k]) < 0.1 * (1 + Math.abs(x[row * width])));
@@ -96,9 +98,9 @@ describe('refinement/cost-space', () => {
       Float32Array.from({ length: 40 }, (_, row) => group.conditions[row * width]),
       0.2,
     );
-    const unrelated = { ...group, targets, targetLatents: draw('unrelated', 2000, 1) };
+    const unrelated = made({ ...own, targets, latents: draw('unrelated', 2000, 1) });
     assert.equal(costPoints(unrelated, { ...at, cost: 'predictive' }), undefined);
-    assert.match(optimalTransportRefiner({ cost: 'predictive' })(unrelated).kept!, /no direction/);
+    assert.match(optimalTransportRefiner({ cost: 'predictive' })(unrelated).skipReason!, /no direction/);
   });
 
   it('latent: couples where the sampled priors are, and moves to the conditions that belong to the latents', () => {
@@ -108,22 +110,26 @@ describe('refinement/cost-space', () => {
       epsilon: 1e-3,
       projection: 'plain',
       minimumSpread: 0,
-    })({
-      conditions: Float32Array.from([1, 1, 2, 2]),
-      targets,
-      width: 2,
-      targetLatents: Float32Array.from([5, -5]),
-      prior: () => Float32Array.from([-4, 6]), // crossed: the first row's prior is near the second target's latent
-    });
+    })(
+      made({
+        conditions: Float32Array.from([1, 1, 2, 2]),
+        targets,
+        width: 2,
+        latents: Float32Array.from([5, -5]),
+        prior: () => Float32Array.from([-4, 6]), // crossed: the first row's prior is near the second target's latent
+      }),
+    );
     close(conditions, [20, 0, 10, 0], 1e-3);
   });
 
   it('names what a group lacks', () => {
-    assert.throws(() => optimalTransportRefiner({ cost: 'latent' })(group), /cost: 'latent'.*the sampled prior/);
-    assert.throws(() => optimalTransportRefiner({ cost: 'predictive' })(group), /latents of its targets/);
-    assert.throws(() => optimalTransportRefiner({ maskWeight: 1 })(group), /which tokens are known/);
-    assert.throws(() => optimalTransportRefiner({ maskResidual: true })(group), /does not say which tokens/);
-    assert.throws(() => optimalTransportRefiner({ lambda: 1 })(group), /without an inverse process/);
+    const refuses = (options: OptimalTransportOptions, message: RegExp) =>
+      assert.throws(() => optimalTransportRefiner(options)(group), message);
+    refuses({ cost: 'latent' }, /expected the sampled prior/);
+    refuses({ cost: 'predictive' }, /latents of its targets/);
+    refuses({ maskWeight: 1 }, /which tokens are visible/);
+    refuses({ maskResidual: true }, /which tokens were visible/);
+    refuses({ lambda: 1 }, /an inverse process, which lambda weighs/);
   });
 
   for (const cost of ['condition', 'standardised', 'whitened'] as const) {
@@ -136,11 +142,9 @@ describe('refinement/cost-space', () => {
           const pick = (rows: Float32Array) =>
             rows.map((_, i) => rows[order[Math.floor(i / width)] * width + (i % width)]);
           const shift = (rows: Float32Array) => rows.map((value) => value + by);
-          const moved = refine({
-            ...group,
-            conditions: shift(pick(group.conditions)),
-            targets: shift(group.targets),
-          }).conditions;
+          const moved = refine(
+            made({ ...own, conditions: shift(pick(own.conditions)), targets: shift(own.targets) }),
+          ).conditions;
           close(moved, shift(pick(whole)), 2e-3); // Sinkhorn's tolerance at numbers up to 12 in float32
         }),
         { numRuns: 8 },
@@ -149,17 +153,17 @@ describe('refinement/cost-space', () => {
   }
 });
 
-describe('refinement/known-residual', () => {
+describe('refinement/visible-residual', () => {
   const tokens = 6;
   const rows = 200;
   const flags = (name: string, count: number) => Uint8Array.from(randint(foldIn(key(5), name), count * tokens, 0, 2));
-  /** Conditions that the mask shifts: 3 per known token along one coordinate each, and noise. */
-  const made = (name: string, mask: Uint8Array) =>
+  /** Conditions that the mask shifts: 3 per visible token along one coordinate each, and noise. */
+  const shifted = (name: string, mask: Uint8Array) =>
     draw(name, mask.length / tokens).map((z, i) => z + 3 * mask[Math.floor(i / width) * tokens + (i % width)]);
 
   it('finds what the mask says of the condition, and says nothing where it says nothing', () => {
     const mask = flags('fit', rows);
-    const fit = fitKnownPrediction(mask, tokens, made('fit', mask), width);
+    const fit = fitVisiblePrediction(mask, tokens, shifted('fit', mask), width);
     const fresh = flags('fresh', 50);
     const predicted = fit.predict(fresh);
     const mean = fit.predict(new Uint8Array(tokens));
@@ -169,23 +173,23 @@ describe('refinement/known-residual', () => {
     });
     // variance of the mean shift 9/4 of 13/4
     assert.ok(Math.abs(fit.heldOut - 9 / 13) < 0.1);
-    const silent = fitKnownPrediction(mask, tokens, draw('silent', rows), width);
+    const silent = fitVisiblePrediction(mask, tokens, draw('silent', rows), width);
     assert.ok(silent.heldOut < 0.02);
-    const constant = fitKnownPrediction(new Uint8Array(rows * tokens), tokens, draw('silent', rows), width);
+    const constant = fitVisiblePrediction(new Uint8Array(rows * tokens), tokens, draw('silent', rows), width);
     close(constant.predict(new Uint8Array(tokens)), rowMean(draw('silent', rows), width), 1e-5);
   });
 
   it('leaves with each row what its own mask says: rows of a rare mask are not drawn to the common one', () => {
     const mask = flags('targets', rows);
-    const own = new Uint8Array(30 * tokens).fill(1); // everything known, one in 64 of the targets
-    const conditions = made('own', own).map((value) => value + 1); // drifted by one
-    const known = { conditions: own, targets: mask, tokens };
-    const mean = (maskResidual: boolean) =>
-      rowMean(
-        optimalTransportRefiner({ maskResidual })({ conditions, targets: made('targets', mask), width, known })
-          .conditions,
-        width,
-      );
+    const all = new Uint8Array(30 * tokens).fill(1); // everything visible, one in 64 of the targets
+    const conditions = shifted('own', all).map((value) => value + 1); // drifted by one
+    const known = made({
+      conditions,
+      targets: shifted('targets', mask),
+      width,
+      visible: { conditions: all, targets: mask },
+    });
+    const mean = (maskResidual: boolean) => rowMean(optimalTransportRefiner({ maskResidual })(known).conditions, width);
     // right is 3; without residuals the cloud goes to the mean of all masks, 1.5
     mean(true).forEach((value) => assert.ok(Math.abs(value - 3) < 0.5, `${value}`));
     mean(false).forEach((value) => assert.ok(value < 2.2, `${value}`));
@@ -193,9 +197,9 @@ describe('refinement/known-residual', () => {
 
   it('is the plain refinement where all masks are one', () => {
     const same = (count: number) => new Uint8Array(count * tokens).fill(1);
-    const known = { conditions: same(40), targets: same(60), tokens };
+    const visible = { conditions: same(40), targets: same(60) };
     const [plain, residual] = [false, true].map((maskResidual) =>
-      optimalTransportRefiner({ maskResidual, tolerance: 1e-5 })({ ...group, known }),
+      optimalTransportRefiner({ maskResidual, tolerance: 1e-5 })(made({ ...own, visible })),
     );
     close(residual.conditions, plain.conditions, 2e-3); // Sinkhorn's tolerance
     assert.ok(totalVariance(plain.conditions, width) > 1);

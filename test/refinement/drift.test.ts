@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { measureDrift } from '../../src/measurements/drift';
 import { causalArConfig } from '../../src/models/ar/causal-ar';
+import type { ConditionStep } from '../../src/models/conditions';
 import type { ImageModel } from '../../src/models/image-model';
-import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
+import { driftProbe } from '../../src/refinement/drift';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -43,8 +44,8 @@ function shiftedModel(shift: number): ImageModel {
   };
 }
 
-describe('measurements/drift', () => {
-  const ideal = createIdealConditions({
+describe('refinement/drift', () => {
+  const ideal = new IdealConditions({
     width,
     grouping: 'class-position',
     capacity: 2 * rows,
@@ -57,8 +58,7 @@ describe('measurements/drift', () => {
     for (const position of [0, 1]) {
       for (let label = 0; label < 5; label++) {
         const count = 2 * rows;
-        addConditions(
-          ideal,
+        ideal.add(
           {
             conditions: Float32Array.from(normal(foldIn(foldIn(key(5), position), label), count * width)),
             classes: new Int32Array(count).fill(label),
@@ -73,7 +73,9 @@ describe('measurements/drift', () => {
 
   it('is zero within its error where the law is right, and the squared shift over the variance where it is not', async () => {
     const shift = 0.8;
-    const { before: drift } = await measureDrift(shiftedModel(shift), ideal, { labels, key: key(7) });
+    const probe = driftProbe(ideal, ideal);
+    (await shiftedModel(shift).generate({ labels, key: key(7), hook: probe.hook })).dispose();
+    const drift = probe.before.steps();
     assert.deepEqual(
       drift.map(({ step, groups }) => [step, groups]),
       [
@@ -81,20 +83,19 @@ describe('measurements/drift', () => {
         [1, 5],
       ],
     );
-    assert.ok(Math.abs(drift[0].excess) < 4 * drift[0].error, `${drift[0].excess} ± ${drift[0].error}`);
+    assert.ok(Math.abs(drift[0].excess) < 4 * drift[0].error!, `${drift[0].excess} ± ${drift[0].error}`);
     // W2^2 of a shift is |shift|^2 = 4 * 0.64, the variance 4; the divergence is exact for shifts, the floor adds noise
-    assert.ok(Math.abs(drift[1].excess - shift ** 2) < 5 * drift[1].error, `${drift[1].excess} ± ${drift[1].error}`);
+    assert.ok(Math.abs(drift[1].excess - shift ** 2) < 5 * drift[1].error!, `${drift[1].excess} ± ${drift[1].error}`);
     assert.ok(Math.abs(drift[1].spread - 1) < 0.3);
   });
 
   it('measures after the hook what the hook returns, and leaks nothing', async () => {
     const before = tf.memory().numTensors;
-    const { after } = await measureDrift(shiftedModel(0.8), ideal, {
-      labels,
-      key: key(7),
-      hook: ({ step, conditions }) => tf.sub(conditions, 0.8 * step) as tf.Tensor2D,
-    });
-    assert.ok(Math.abs(after[1].excess) < 4 * after[1].error);
+    const back = ({ step, conditions }: ConditionStep) => tf.sub(conditions, 0.8 * step) as tf.Tensor2D;
+    const probe = driftProbe(ideal, ideal, back);
+    (await shiftedModel(0.8).generate({ labels, key: key(7), hook: probe.hook })).dispose();
+    const [, after] = probe.after.steps();
+    assert.ok(Math.abs(after.excess) < 4 * after.error!);
     assert.equal(tf.memory().numTensors, before);
   });
 });

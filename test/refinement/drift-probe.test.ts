@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { conditionProbe } from '../../src/measurements/condition-probe';
 import type { ConditionStep } from '../../src/models/conditions';
-import { addConditions, createIdealConditions } from '../../src/refinement/ideal-conditions';
+import { driftProbe } from '../../src/refinement/drift';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -11,14 +11,14 @@ const cloud = (name: string, rows: number) => Float32Array.from(normal(foldIn(ke
 
 /** A buffer of standard normal conditions, two groups. */
 function buffer(name: string, rows: number) {
-  const ideal = createIdealConditions({ width, grouping: 'class-position-step', capacity: rows, fingerprint: 'x' });
+  const ideal = new IdealConditions({ width, grouping: 'class-position-step', capacity: rows, fingerprint: 'x' });
   for (const label of [0, 1]) {
     const origin = {
       classes: new Int32Array(rows).fill(label),
       positions: new Int32Array(rows),
       steps: new Int32Array(rows),
     };
-    addConditions(ideal, { conditions: cloud(`${name} ${label}`, rows), ...origin }, key(2));
+    ideal.add({ conditions: cloud(`${name} ${label}`, rows), ...origin }, key(2));
   }
   return ideal;
 }
@@ -37,7 +37,7 @@ function step(rows: number, shift: number): ConditionStep {
   };
 }
 
-describe('measurements/condition-probe', () => {
+describe('refinement/drift, beside a hook', () => {
   before(async () => {
     await useBackend();
   });
@@ -48,13 +48,13 @@ describe('measurements/condition-probe', () => {
   it('conditions of the law have no error above the floor, a shift has its square over the variance', async () => {
     const errors: number[] = [];
     for (const shift of [0, 1]) {
-      const probe = conditionProbe(held, bank);
+      const probe = driftProbe(held, bank);
       const at = step(100, shift);
       (await probe.hook(at)).dispose();
       at.conditions.dispose();
-      assert.deepEqual(probe.before(), probe.after(), 'without a hook nothing changes');
-      assert.equal(probe.before().groups, 2);
-      errors.push(probe.before().error);
+      assert.deepEqual(probe.before.drift(), probe.after.drift(), 'without a hook nothing changes');
+      assert.equal(probe.before.drift()?.groups, 2);
+      errors.push(probe.before.drift()!.excess);
     }
     // 100 rows in two dimensions know their mean to 0.1 each: the error to about 2 * 0.1 * 0.1 / 2 + 2 * 1 * 0.1 / 2
     assert.ok(Math.abs(errors[0]) < 0.05, `${errors[0]}`);
@@ -71,12 +71,12 @@ describe('measurements/condition-probe', () => {
       }
       return tf.tensor2d(out, conditions.shape);
     };
-    const probe = conditionProbe(held, bank, inner);
+    const probe = driftProbe(held, bank, inner);
     const at = step(50, 0.5);
     (await probe.hook(at)).dispose();
     at.conditions.dispose();
-    assert.equal(probe.after().bufferDistance, 0);
-    assert.ok(probe.before().bufferDistance > 0.5);
+    assert.equal(probe.after.bufferDistance(), 0);
+    assert.ok(probe.before.bufferDistance() > 0.5);
     assert.ok(probe.milliseconds() > 0);
   });
 });

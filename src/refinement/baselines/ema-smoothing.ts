@@ -1,17 +1,6 @@
-import { InvalidInputError } from '../../runtime/errors';
-import { checkGroup, type Refiner, rowMean } from '../refiner';
+import type { MethodOptions } from '../options';
+import { checkGroup, type Refiner } from '../refiner';
 import { changed } from './changed';
-
-/** Options of `emaSmoothing`. */
-export interface EmaSmoothingOptions {
-  /** Weight of the past, in [0, 1): 0 changes nothing. */
-  decay: number;
-  /**
-   * What is smoothed: with `ideal`, the deviation of a condition from the mean of its group's ideal law, so that what belongs
-   * to a class and position is not smeared over the others; with `none`, the bare condition, as the name has it.
-   */
-  centre: 'ideal' | 'none';
-}
 
 /**
  * Exponential smoothing of an image's conditions along the autoregressive steps. With u = c - centre and s the image's smoothed
@@ -24,9 +13,9 @@ export interface EmaSmoothingOptions {
  *
  * Keeps the averages of one generation by image; a step that is not after the last one starts the next generation, so that one
  * refiner serves generations one after the other, not at the same time. Images whose group was left out of a step keep s.
- * @throws InvalidInputError for a group that does not say its step and images.
+ * @throws InvalidInputError for a group that does not know its step and images.
  */
-export function emaSmoothing({ decay, centre }: EmaSmoothingOptions): Refiner {
+export function emaSmoothing({ decay, centre }: MethodOptions<'ema-smoothing'>): Refiner {
   let last = Number.POSITIVE_INFINITY;
   let before = new Map<number, Float64Array>();
   let running = new Map<number, { sum: Float64Array; tokens: number }>();
@@ -44,16 +33,10 @@ export function emaSmoothing({ decay, centre }: EmaSmoothingOptions): Refiner {
   };
   return (group) => {
     checkGroup(group);
-    const { targets, width, step, samples } = group;
-    if (step === undefined || !samples) {
-      throw new InvalidInputError('EMA smoothing', {
-        given: 'a group of conditions without its step and images',
-        expected: '`step` and `samples` of the group',
-        remedy: 'Refine through `conditionRefinement`, which fills them in.',
-      });
-    }
+    const { width, mean: ideal } = group.law;
+    const { step, samples } = group.context.origin();
     advance(step);
-    const mean = centre === 'ideal' ? rowMean(targets, width) : new Float64Array(width);
+    const mean = centre === 'ideal' ? ideal : new Float64Array(width);
     const result = changed(group, (value, i) => {
       const k = i % width;
       const past = before.get(samples[Math.floor(i / width)]);

@@ -4,11 +4,12 @@ import { changed } from './changed';
 /** Replaces every condition by the nearest sample of the ideal law: pure retrieval. */
 export function nearestNeighbour(group: Group): Refined {
   checkGroup(group);
-  const { conditions, targets, width } = group;
+  const { conditions, law } = group;
+  const { targets, width } = law;
   const nearest = Array.from({ length: conditions.length / width }, (_, i) => {
     let best = 0;
     let smallest = Infinity;
-    for (let j = 0; j < targets.length / width; j++) {
+    for (let j = 0; j < law.count; j++) {
       let sum = 0;
       for (let k = 0; k < width; k++) sum += (conditions[i * width + k] - targets[j * width + k]) ** 2;
       if (sum < smallest) {

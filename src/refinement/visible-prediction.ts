@@ -1,9 +1,8 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { InvalidInputError } from '../runtime/errors';
-import { type Group, type Refiner, rowMean } from './refiner';
+import { rowMean } from './rows';
 
-/** Predicts the condition of a row from which tokens are known: `[rows, tokens]` flags to `[rows, width]`. */
-export interface KnownPrediction {
+/** Predicts the condition of a row from which tokens are visible: `[rows, tokens]` flags to `[rows, width]`. */
+export interface VisiblePrediction {
   predict(flags: Uint8Array): Float32Array;
   /** Ridge penalty in effect, relative to the mean variance of a flag; Infinity: the mean alone predicts best. */
   ridge: number;
@@ -14,15 +13,15 @@ export interface KnownPrediction {
 const RIDGES = [Infinity, 10, 3, 1, 0.3, 0.1, 0.03, 0.01];
 
 /**
- * Ridge regression of conditions on the flags of known tokens, with an intercept; the penalty is the one with the least
+ * Ridge regression of conditions on the flags of visible tokens, with an intercept; the penalty is the one with the least
  * leave-one-out error (closed form), which may be that of the mean alone: a mask that says nothing changes nothing.
  */
-export function fitKnownPrediction(
+export function fitVisiblePrediction(
   flags: Uint8Array,
   tokens: number,
   conditions: Float32Array,
   width: number,
-): KnownPrediction {
+): VisiblePrediction {
   const rows = conditions.length / width;
   const bits = Float32Array.from(flags);
   const [meanBits, meanCondition] = [rowMean(bits, tokens), rowMean(conditions, width)];
@@ -65,49 +64,4 @@ export function fitKnownPrediction(
     return out;
   };
   return { predict, ridge: RIDGES[at], heldOut: leftOut[0] > 0 ? 1 - leftOut[at] / leftOut[0] : 0 };
-}
-
-const fits = new WeakMap<Float32Array, KnownPrediction>();
-
-/**
- * Residual coupling: takes from both sides what the mask alone predicts, lets `refine` move the residuals, and adds the
- * prediction for the row's own mask back. Where all masks of a group are one, this is `refine` itself on translated clouds.
- * @throws InvalidInputError when the group does not say which tokens are known.
- */
-export function givenKnown(refine: Refiner): Refiner {
-  return (group) => {
-    const { known, targets, width, inverse, prior } = group;
-    if (!known) {
-      throw new InvalidInputError('Refinement given what is known', {
-        given: 'a group that does not say which tokens are known',
-        expected: '`known` flags of conditions and targets',
-        remedy: 'Use a buffer that keeps masks (`learnIdealLaw` does), or leave maskResidual out.',
-      });
-    }
-    const fit = fits.get(targets) ?? fitKnownPrediction(known.targets, known.tokens, targets, width);
-    fits.set(targets, fit);
-    const own = fit.predict(known.conditions);
-    const expected = fit.predict(known.targets);
-    const whole = (residuals: Float32Array) => residuals.map((value, i) => value + own[i]);
-    const residual = (values: Float32Array) => values.map((value, i) => value - own[i]);
-    const centred: Group = {
-      ...group,
-      conditions: residual(group.conditions),
-      targets: residualTargets(targets, expected),
-      inverse: inverse && ((c) => residual(inverse(whole(c)))),
-      prior: prior && ((c) => prior(whole(c))),
-      otherMeans: undefined, // they are means of whole conditions, not of residuals
-      observe: group.observe && ((at) => group.observe?.({ ...at, before: whole(at.before), after: whole(at.after) })),
-    };
-    const refined = refine(centred);
-    return { ...refined, conditions: whole(refined.conditions) };
-  };
-}
-
-const residuals = new WeakMap<Float32Array, Float32Array>();
-
-function residualTargets(targets: Float32Array, expected: Float32Array): Float32Array {
-  const kept = residuals.get(targets) ?? targets.map((value, i) => value - expected[i]);
-  residuals.set(targets, kept);
-  return kept;
 }

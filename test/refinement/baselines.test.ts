@@ -1,12 +1,19 @@
 import { strict as assert } from 'node:assert';
-import { meanSquaredDistance, rowMean, totalVariance } from '../../src/refinement/refiner';
-import { gaussianMoments, nearestNeighbour, RIVALS, shrink } from '../../src/refinement/rivals';
+import {
+  coordinateMoments,
+  gaussianMoments,
+  nearestNeighbour,
+  nearestRespacing,
+  shrink,
+} from '../../src/refinement/baselines';
+import { meanSquaredDistance, rowMean, totalVariance } from '../../src/refinement/rows';
 import { key, normal } from '../../src/runtime/random';
+import { group as made } from '../support/group';
 
 const width = 4;
 const conditions = Float32Array.from(normal(key(1), 50 * width), (x, i) => (1 + (i % width)) * x);
 const targets = Float32Array.from(normal(key(2), 70 * width), (x, i) => 3 - (i % width) + (0.5 + (i % 2)) * x);
-const group = { conditions, targets, width };
+const group = made({ conditions, targets, width });
 const variances = (rows: Float32Array) => {
   const mean = rowMean(rows, width);
   return Array.from({ length: width }, (_, k) => {
@@ -19,9 +26,15 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
     assert.ok(Math.abs(value - b[i]) <= tolerance, `[${i}] ${value} against ${b[i]}`),
   );
 
-describe('refinement/rivals', () => {
-  it('none changes nothing', () => {
-    assert.equal(RIVALS.none(group).conditions, conditions);
+describe('refinement/baselines', () => {
+  it('the nearest step counts that a stride gives exactly', () => {
+    assert.deepEqual([1, 30, 50, 600, 2000].map(nearestRespacing), [
+      'ddim2',
+      'ddim30',
+      'ddim50',
+      'ddim500',
+      'ddim1000',
+    ]);
   });
 
   it('shrink scales the variance by keep^2 and leaves the mean', () => {
@@ -31,7 +44,7 @@ describe('refinement/rivals', () => {
   });
 
   it('coordinate moments takes over mean and variance of each coordinate', () => {
-    const { conditions: refined, iterations } = RIVALS['coordinate moments'](group);
+    const { conditions: refined, iterations } = coordinateMoments(group);
     close(rowMean(refined, width), rowMean(targets, width), 1e-5);
     close(variances(refined), variances(targets), 1e-4);
     assert.ok(Math.abs(iterations[0].spread - 1) < 1e-5);

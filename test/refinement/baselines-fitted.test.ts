@@ -1,27 +1,31 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
-import { addConditions, createIdealConditions, targetsOf } from '../../src/refinement/ideal-conditions';
-import { type ConditionMoments, type Group, meanSquaredDistance, rowMean } from '../../src/refinement/refiner';
-import { emaSmoothing } from '../../src/refinement/rivals/ema-smoothing';
-import { predictiveProjection } from '../../src/refinement/rivals/predictive-projection';
-import { fitResidualMlp } from '../../src/refinement/rivals/residual-mlp';
+import { emaSmoothing } from '../../src/refinement/baselines/ema-smoothing';
+import { predictiveProjection } from '../../src/refinement/baselines/predictive-projection';
+import { fitResidualMlp } from '../../src/refinement/baselines/residual-mlp';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
+import { IdealLaw } from '../../src/refinement/law';
+import { ConditionMoments } from '../../src/refinement/moments';
+import { createGroup, type Group } from '../../src/refinement/refiner';
+import { meanSquaredDistance, rowMean } from '../../src/refinement/rows';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
+import { group as made } from '../support/group';
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number) =>
   Array.from(a).forEach((value, i) =>
     assert.ok(Math.abs(value - b[i]) <= tolerance, `[${i}] ${value} against ${b[i]}`),
   );
 
-describe('refinement/rivals: EMA smoothing', () => {
+describe('refinement/baselines: EMA smoothing', () => {
   /** One group of one coordinate at a step; its ideal law has the given mean. */
-  const at = (step: number, conditions: number[], mean: number, samples = conditions.map((_, i) => i)): Group => ({
-    conditions: Float32Array.from(conditions),
-    targets: Float32Array.of(mean - 1, mean + 1),
-    width: 1,
-    step,
-    samples: Int32Array.from(samples),
-  });
+  const at = (step: number, conditions: number[], mean: number, samples = conditions.map((_, i) => i)): Group =>
+    made({
+      conditions: Float32Array.from(conditions),
+      targets: Float32Array.of(mean - 1, mean + 1),
+      width: 1,
+      origin: () => ({ step, samples: Int32Array.from(samples) }),
+    });
 
   it('is the moving average of deviations along the steps, image by image', () => {
     const refine = emaSmoothing({ decay: 0.5, centre: 'ideal' });
@@ -61,24 +65,25 @@ describe('refinement/rivals: EMA smoothing', () => {
   });
 
   it('refuses a group without step and images', () => {
-    const { step, samples, ...bare } = at(0, [1], 0);
-    assert.throws(() => emaSmoothing({ decay: 0.5, centre: 'ideal' })(bare), /`step` and `samples`/);
+    const { conditions, law } = at(0, [1], 0);
+    const alone = createGroup(conditions, law);
+    assert.throws(() => emaSmoothing({ decay: 0.5, centre: 'ideal' })(alone), /the AR step and the images of its rows/);
   });
 });
 
-describe('refinement/rivals: projection on the predictive subspace', () => {
+describe('refinement/baselines: projection on the predictive subspace', () => {
   // Conditions of unit variance whose first coordinate alone says something of the token.
-  const moments: ConditionMoments = {
+  const moments = new ConditionMoments({
     rows: 10_000,
     width: 3,
     channels: 1,
     condition: Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1),
     cross: Float64Array.of(0.8, 0, 0),
     token: Float64Array.of(1),
-  };
+  });
   const targets = Float32Array.of(4, 5, 6, 6, 7, 8);
   const conditions = Float32Array.of(9, 9, 9, 1, 2, 3);
-  const group: Group = { conditions, targets, width: 3, moments: () => moments };
+  const group = createGroup(conditions, new IdealLaw({ targets, width: 3 }, () => moments));
 
   it('keeps what predicts the token and sets the rest to the ideal mean', () => {
     const { conditions: out } = predictiveProjection({ share: 0.99, keep: 0 })(group);
@@ -94,24 +99,24 @@ describe('refinement/rivals: projection on the predictive subspace', () => {
 
   it('refuses a group without covariances', () => {
     const refine = predictiveProjection({ share: 0.99, keep: 0 });
-    assert.throws(() => refine({ conditions, targets, width: 3 }), /without covariances of conditions and tokens/);
+    assert.throws(() => refine(made({ conditions, targets, width: 3 })), /covariances without tokens/);
   });
 });
 
-describe('refinement/rivals: residual MLP', () => {
+describe('refinement/baselines: residual MLP', () => {
   const width = 4;
   const noise = 0.5;
   const options = { noise, hidden: 32, steps: 300, batch: 128, rate: 5e-3 };
   /** Two classes; conditions live on the first coordinate, the others are constant. */
   const ideal = () => {
-    const buffer = createIdealConditions({ width, grouping: 'class', capacity: 200, fingerprint: 'model' });
+    const buffer = new IdealConditions({ width, grouping: 'class', capacity: 200, fingerprint: 'model' });
     for (const label of [0, 1]) {
       const z = normal(foldIn(key(1), label), 200);
       const conditions = Float32Array.from({ length: 200 * width }, (_, i) =>
         i % width === 0 ? 5 * label + 2 * z[i / width] : label,
       );
       const same = new Int32Array(200);
-      addConditions(buffer, { conditions, classes: same.fill(label), positions: same, steps: same }, key(label));
+      buffer.add({ conditions, classes: same.fill(label), positions: same, steps: same }, key(label));
     }
     return buffer;
   };
@@ -127,11 +132,11 @@ describe('refinement/rivals: residual MLP', () => {
     // three of four directions hold nothing but noise; along the first, variance 4 meets noise of 0.5 x 4 / 4: 8/9 of it stay
     const best = 8 / 9 / 4;
     assert.ok(noiseLeft > 0.8 * best && noiseLeft < 1.5 * best, `${noiseLeft}, the best linear map leaves ${best}`);
-    const targets = targetsOf(buffer, 'class 1') as Float32Array;
+    const { targets } = buffer.law('class 1')!;
     const clean = targets.slice(0, 50 * width);
     const z = normal(key(4), clean.length);
     const shaken = clean.map((c, i) => c + Math.sqrt(noise) * z[i]);
-    const { conditions } = refiner({ conditions: shaken, targets, width });
+    const { conditions } = refiner(made({ conditions: shaken, targets, width }));
     assert.ok(meanSquaredDistance(conditions, clean, width) < 0.5 * meanSquaredDistance(shaken, clean, width));
     const mean = rowMean(conditions, width);
     assert.ok(Math.abs(mean[1] - 1) < 0.15, `coordinate 1 of class 1 is 1, not ${mean[1]}`); // 3 errors of a mean of 50 with noise 0.7 / 2
@@ -141,10 +146,10 @@ describe('refinement/rivals: residual MLP', () => {
 
   it('the same key gives the same network', async () => {
     const few = { ...options, steps: 5 };
-    const targets = targetsOf(ideal(), 'class 0') as Float32Array;
+    const { targets } = ideal().law('class 0')!;
     const apply = async () => {
       const { refiner, dispose } = await fitResidualMlp(ideal(), key(3), few);
-      const { conditions } = refiner({ conditions: targets, targets, width });
+      const { conditions } = refiner(made({ conditions: targets, targets, width }));
       dispose();
       return conditions;
     };
@@ -152,7 +157,7 @@ describe('refinement/rivals: residual MLP', () => {
   });
 
   it('refuses a buffer without anything to learn from', async () => {
-    const empty = createIdealConditions({ width, grouping: 'class', capacity: 5, fingerprint: 'model' });
+    const empty = new IdealConditions({ width, grouping: 'class', capacity: 5, fingerprint: 'model' });
     await assert.rejects(fitResidualMlp(empty, key(0), options), /a buffer of 0 groups/);
   });
 });

@@ -1,11 +1,13 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { checkGroup, type Group, type Refined, rowMean } from '../refiner';
+import { checkGroup, type Group, type Refined } from '../refiner';
+import { coordinateVariance, rowMean } from '../rows';
 import { changed } from './changed';
 
 /** Gives each coordinate the mean and standard deviation that it has under the ideal law. */
 export function coordinateMoments(group: Group): Refined {
   checkGroup(group);
-  const { conditions, targets, width } = group;
+  const { conditions, law } = group;
+  const { targets, width } = law;
   const from = moments(conditions, width);
   const to = moments(targets, width);
   return changed(group, (value, i) => {
@@ -20,14 +22,15 @@ export function coordinateMoments(group: Group): Refined {
  */
 export function gaussianMoments(group: Group, floor = 0.05): Refined {
   checkGroup(group);
-  const { conditions, targets, width } = group;
+  const { conditions, law } = group;
+  const { targets, width } = law;
   const source = covariance(conditions, width, floor);
   const target = covariance(targets, width, floor);
   const root = power(source, 0.5);
   const inverseRoot = power(source, -0.5);
   const map = inverseRoot.mmul(power(root.mmul(target).mmul(root), 0.5)).mmul(inverseRoot);
   const from = rowMean(conditions, width);
-  const to = rowMean(targets, width);
+  const to = law.mean;
   return changed(group, (_, i) => {
     const row = Math.floor(i / width) * width;
     let sum = to[i % width];
@@ -38,9 +41,7 @@ export function gaussianMoments(group: Group, floor = 0.05): Refined {
 
 function moments(rows: Float32Array, width: number) {
   const mean = rowMean(rows, width);
-  const variance = new Float64Array(width);
-  for (let i = 0; i < rows.length; i++) variance[i % width] += ((rows[i] - mean[i % width]) ** 2 * width) / rows.length;
-  return { mean, deviation: variance.map(Math.sqrt) };
+  return { mean, deviation: coordinateVariance(rows, width, mean).map(Math.sqrt) };
 }
 
 function covariance(rows: Float32Array, width: number, floor: number): Matrix {

@@ -6,23 +6,13 @@ import type { Parameters } from '../../runtime/parameters';
 import { foldIn, type Key, normal, permutation, randint } from '../../runtime/random';
 import { trainStep } from '../../training/compiled-step';
 import type { Loss } from '../../training/step';
-import { type IdealConditions, targetsOf } from '../ideal-conditions';
-import { checkGroup, type Refiner, rowMean, totalVariance } from '../refiner';
+import type { IdealConditions } from '../ideal-conditions';
+import type { MethodOptions } from '../options';
+import { checkGroup, type Refiner } from '../refiner';
+import { rowMean } from '../rows';
 import { changed } from './changed';
 
-/** Options of `fitResidualMlp`. */
-export interface ResidualMlpOptions {
-  /** Variance of the training noise over that of the group, > 0: the size of the drift that it is to undo. */
-  noise: number;
-  /** Width of the two hidden layers. */
-  hidden: number;
-  /** Updates, rows an update and learning rate. */
-  steps: number;
-  batch: number;
-  rate: number;
-}
-
-/** A fitted rival; `dispose` frees its weights. */
+/** A fitted network; `dispose` frees its weights. */
 export interface ResidualMlp {
   refiner: Refiner;
   /** Share of the noise's variance that is left on held-out rows: 1 = does nothing. */
@@ -42,11 +32,11 @@ export interface ResidualMlp {
 export async function fitResidualMlp(
   ideal: IdealConditions,
   source: Key,
-  options: ResidualMlpOptions,
+  options: MethodOptions<'residual-mlp'>,
 ): Promise<ResidualMlp> {
   const { width } = ideal;
   const { hidden, steps, batch, rate, noise } = options;
-  const law = lawOf(ideal, source);
+  const law = pooledLaw(ideal, source);
   const draw = (rows: Int32Array, key: Key) => {
     const z = normal(key, rows.length * width);
     const x = new Float32Array(rows.length * 2 * width);
@@ -87,7 +77,7 @@ export async function fitResidualMlp(
   tf.dispose(test);
   const refiner: Refiner = (group) => {
     checkGroup(group);
-    const mean = rowMean(group.targets, width);
+    const { mean } = group.law;
     const count = group.conditions.length / width;
     const x = new Float32Array(count * 2 * width);
     group.conditions.forEach((value, i) => {
@@ -125,7 +115,7 @@ function initialNetwork(width: number, hidden: number, source: Key): Parameters 
 }
 
 /** The rows of a buffer with what the network needs to know of their groups. */
-function lawOf(ideal: IdealConditions, source: Key) {
+function pooledLaw(ideal: IdealConditions, source: Key) {
   const { width } = ideal;
   const groups: { mean: Float64Array; deviation: number }[] = [];
   const group: number[] = [];
@@ -134,17 +124,16 @@ function lawOf(ideal: IdealConditions, source: Key) {
   const parts: Float32Array[] = [];
   let within = 0;
   for (const name of [...ideal.groups.keys()].sort()) {
-    const rows = targetsOf(ideal, name) ?? new Float32Array();
-    const count = rows.length / width;
-    if (count < FEWEST_ROWS) continue;
-    const variance = totalVariance(rows, width);
+    const law = ideal.law(name);
+    if (!law || law.count < FEWEST_ROWS) continue;
+    const { targets: rows, count, mean, variance } = law;
     within += variance * count;
     const order = permutation(foldIn(foldIn(source, 'split'), name), count);
     order.forEach((row, i) => {
       (i < count / 10 ? heldOut : training).push(group.length + row);
     });
     for (let row = 0; row < count; row++) group.push(groups.length);
-    groups.push({ mean: rowMean(rows, width), deviation: Math.sqrt(variance / width) });
+    groups.push({ mean, deviation: Math.sqrt(variance / width) });
     parts.push(rows);
   }
   const scale = Math.sqrt(within / (group.length * width));
