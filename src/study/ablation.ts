@@ -29,7 +29,7 @@ const ABLATIONS: Record<Ablated, AblationOptions> = {
       'cost',
       'projection',
       'adaptive',
-      'known',
+      'visibleTokens',
       'unit',
       'steps',
       'guidance',
