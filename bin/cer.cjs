@@ -11,6 +11,12 @@ if (!fs.existsSync(main)) {
   process.exit(3);
 }
 try {
+  process.cwd();
+} catch {
+  console.error('cer: the current folder no longer exists. Change to another one first.');
+  process.exit(3);
+}
+try {
   require('tsx'); // both loaders: the verbs use `await import(...)`
 } catch {
   console.error('cer: the packages are not installed. Run `npm run setup` in the project folder first.');

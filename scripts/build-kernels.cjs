@@ -68,7 +68,10 @@ async function buildGroup({ folder: relative, entry, builds }, force) {
   return builds.map(({ name }) => name);
 }
 
-module.exports = { buildKernels };
+/** What is built, relative to the project. */
+const kernelFiles = () => GROUPS.flatMap(({ folder, builds }) => builds.map(({ name }) => `${folder}/${name}.wasm`));
+
+module.exports = { buildKernels, kernelFiles };
 
 if (require.main === module) {
   buildKernels({ force: process.argv.includes('--force') }).catch((error) => {

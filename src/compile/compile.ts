@@ -1,6 +1,6 @@
 /**
  * `compile` turns a pure function of tensors into a graph that ONNX Runtime runs: no dispatch per operator, fused
- * kernels, two threads. The result stands in for the function, synchronously:
+ * kernels, `defaultThreads()` threads. The result stands in for the function, synchronously:
  *
  *     const fast = compile(({ x, t }) => denoise(weights, x, t));
  *     const noise = fast({ x, t });               // traced on the first call of each shape, replayed afterwards

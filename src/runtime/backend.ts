@@ -80,8 +80,27 @@ function loadNative(): string | undefined {
 }
 
 async function activate(backend: BackendInfo): Promise<BackendInfo> {
+  const before = FATAL.map((event) => process.listeners(event));
   await tf.setBackend(backend.name);
   await tf.ready();
+  removeHandlers(before);
   current = backend;
   return backend;
+}
+
+const FATAL = ['uncaughtException', 'unhandledRejection'] as const;
+type Listener = (...args: unknown[]) => void;
+
+/**
+ * Takes away the handlers that Emscripten's part of the wasm backend added: they only throw the error again, from a line of 50 kB that
+ * Node then prints before the message. Those of the user stay, also when they came while the backend was loading.
+ */
+function removeHandlers(before: readonly (readonly unknown[])[]): void {
+  for (const [i, event] of FATAL.entries()) {
+    for (const listener of process.listeners(event as 'uncaughtException') as Listener[]) {
+      const rethrows =
+        /^function\s*\((\w+)\)\s*\{\s*(if\s*\(!\(\1 instanceof ExitStatus\)\)\s*\{\s*)?throw \1;?[\s}]*$/;
+      if (!before[i].includes(listener) && rethrows.test(String(listener))) process.removeListener(event, listener);
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import os from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { useBackend } from './backend';
 import type { MissingDependencyError } from './errors';
 import { onnxRuntime, onnxRuntimeVersion } from './onnx-runtime';
@@ -96,11 +96,17 @@ function sharedMemory(): Finding {
 }
 
 function kernels(): Finding {
-  const folder = join(root, 'src', 'transport', 'kernels');
-  const built = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.wasm')) : [];
-  return built.length
-    ? { what: 'WebAssembly kernels', status: 'good', found: built.join(', ') }
-    : { what: 'WebAssembly kernels', status: 'fallback', found: 'not built', remedy: 'npm run build:kernels' };
+  const { kernelFiles } = require(join(root, 'scripts', 'build-kernels.cjs')) as { kernelFiles(): string[] };
+  const files = kernelFiles();
+  const missing = files.filter((file) => !existsSync(join(root, file)));
+  return missing.length === 0
+    ? { what: 'WebAssembly kernels', status: 'good', found: files.map((file) => basename(file)).join(', ') }
+    : {
+        what: 'WebAssembly kernels',
+        status: 'fallback',
+        found: `not built: ${missing.map((file) => basename(file)).join(', ')}`,
+        remedy: 'npm run build:kernels',
+      };
 }
 
 function jupyter(): Finding {
