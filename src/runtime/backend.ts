@@ -80,7 +80,7 @@ function loadNative(): string | undefined {
 }
 
 async function activate(backend: BackendInfo): Promise<BackendInfo> {
-  const before = FATAL.map((event) => process.listeners(event));
+  const before = FATAL.map(handlers);
   await tf.setBackend(backend.name);
   await tf.ready();
   removeHandlers(before);
@@ -88,8 +88,10 @@ async function activate(backend: BackendInfo): Promise<BackendInfo> {
   return backend;
 }
 
-const FATAL = ['uncaughtException', 'unhandledRejection'] as const;
-type Listener = (...args: unknown[]) => void;
+const FATAL = ['uncaughtException', 'unhandledRejection'];
+const handlers = (event: string) => (process as NodeJS.EventEmitter).listeners(event) as ((reason: unknown) => void)[];
+/** `function (x) { throw x; }`, also with the condition that `x` is not Emscripten's own. */
+const RETHROWS = /^function\s*\((\w+)\)\s*\{\s*(if\s*\(!\(\1 instanceof ExitStatus\)\)\s*\{\s*)?throw \1;?[\s}]*$/;
 
 /**
  * Takes away the handlers that Emscripten's part of the wasm backend added: they only throw the error again, from a line of 50 kB that
@@ -97,10 +99,9 @@ type Listener = (...args: unknown[]) => void;
  */
 function removeHandlers(before: readonly (readonly unknown[])[]): void {
   for (const [i, event] of FATAL.entries()) {
-    for (const listener of process.listeners(event as 'uncaughtException') as Listener[]) {
-      const rethrows =
-        /^function\s*\((\w+)\)\s*\{\s*(if\s*\(!\(\1 instanceof ExitStatus\)\)\s*\{\s*)?throw \1;?[\s}]*$/;
-      if (!before[i].includes(listener) && rethrows.test(String(listener))) process.removeListener(event, listener);
+    for (const handler of handlers(event)) {
+      const added = !before[i].includes(handler) && RETHROWS.test(String(handler));
+      if (added) (process as NodeJS.EventEmitter).removeListener(event, handler);
     }
   }
 }
