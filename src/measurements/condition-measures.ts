@@ -1,9 +1,9 @@
+import { bootstrap, type Interval } from '../metrics/confidence';
 import { foldIn, type Key, permutation } from '../runtime/random';
 import { type DecayFit, fitDecay } from '../theory/decay';
 import { type AssumptionTest, gaussianityTests, markovTest } from '../theory/diagnostics';
 import { type Inconsistency, measureInconsistency } from '../theory/inconsistency';
 import { type InfluenceDecay, influenceDecay } from '../theory/influence';
-import { bootstrap, type Interval } from '../theory/statistics';
 import { principalTrajectories, type Trajectories, validateTrajectories } from '../theory/trajectories';
 
 /**

@@ -1,3 +1,4 @@
+import { bootstrap, type Interval } from '../metrics/confidence';
 import type { ImageModel } from '../models/image-model';
 import { openLaboratory } from '../recipes/trained-models';
 import { groupRows } from '../refinement/grouping';
@@ -10,7 +11,6 @@ import { takeRows } from '../refinement/rows';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key } from '../runtime/random';
 import { particleFlow, proximalRate } from '../theory/gradient-flow';
-import { bootstrap, type Interval } from '../theory/statistics';
 import { CHECKPOINTS } from '../training/trained-model';
 import { exactTransport } from '../transport';
 

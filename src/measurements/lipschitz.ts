@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { bootstrap, type Interval, quantile } from '../metrics/confidence';
 import { diffusionHead, HEAD_IN_MODEL, trainingDiffusion } from '../models/blocks/diffusion-loss';
 import type { ImageModel } from '../models/image-model';
 import { openLaboratory } from '../recipes/trained-models';
@@ -7,7 +8,6 @@ import { InvalidInputError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key, key, normal, randint } from '../runtime/random';
 import { localLipschitz } from '../theory/diagnostics';
-import { bootstrap, type Interval, quantile } from '../theory/statistics';
 import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
 
 /** Conditions with the real tokens that they speak of, one row per image (so rows are independent). */

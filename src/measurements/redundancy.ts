@@ -1,4 +1,5 @@
 import { estimate, pairedDifference } from '../metrics/confidence';
+import { verdictOf } from '../metrics/verdict';
 import type { ImageModel } from '../models/image-model';
 import type { SummaryRow } from '../notebook/record';
 import { PALETTE } from '../plots/figure';
@@ -96,7 +97,7 @@ export function redundancySummary(all: readonly MeasuredRedundancy[]): SummaryRo
         ours: `E||eta||² ${mean > 0 ? '+' : ''}${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}] of the ideal law's variance`,
         error: `± ${standardError.toFixed(3)} (${count} sampling seeds)`,
         paper: 'falls',
-        verdict: high < 0 ? ('holds' as const) : low > 0 ? ('fails' as const) : ('undecided' as const),
+        verdict: verdictOf({ low, high }, 'lower'),
         note: 'mean over AR steps, one training; I* of the ideal law on both sides',
       },
     ];

@@ -1,4 +1,5 @@
 import { type Estimate, estimate } from '../metrics/confidence';
+import { type Verdict, verdictOf } from '../metrics/verdict';
 import type { CurveRun, DenoisingCurves } from './signal-to-noise';
 
 type Quantity = 'signalToNoise' | 'noiseIntensity' | 'latentSignalToNoise' | 'residual';
@@ -82,7 +83,7 @@ export interface LateDifference {
   low: number;
   high: number;
   seeds: number;
-  verdict: 'holds' | 'fails' | 'undecided';
+  verdict: Verdict;
 }
 
 /** One row per model and quantity. The paper expects the SNR to rise and the noise to fall. */
@@ -93,7 +94,6 @@ export function lateSteps(runs: readonly CurveRun[]): LateDifference[] {
       const late = (curve: number[]) => mean(curve.slice(Math.floor(curve.length * 0.8)));
       const baseline = mean(own.map((run) => late(run.baseline[quantity])));
       const { mean: difference, low, high, count } = estimate(own.map((run) => late(subtract(run, quantity))));
-      const [good, bad] = quantity === 'signalToNoise' ? [low > 0, high < 0] : [high < 0, low > 0];
       return {
         model,
         quantity: quantity === 'signalToNoise' ? ('SNR / dB' as const) : ('noise intensity' as const),
@@ -103,7 +103,7 @@ export function lateSteps(runs: readonly CurveRun[]): LateDifference[] {
         low,
         high,
         seeds: count,
-        verdict: good ? ('holds' as const) : bad ? ('fails' as const) : ('undecided' as const),
+        verdict: verdictOf({ low, high }, quantity === 'signalToNoise' ? 'higher' : 'lower'),
       };
     }),
   );

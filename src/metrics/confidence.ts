@@ -1,8 +1,28 @@
 import { InvalidInputError } from '../runtime/errors';
-import { foldIn, type Key, randint } from '../runtime/random';
-import { normalQuantile, normalTail } from './paired-tests';
+import { foldIn, type Key, permutation, randint } from '../runtime/random';
 
-export { holm, type PairedTest, permutationTest, wilcoxonTest } from './paired-tests';
+/** A number and its standard error. */
+export interface Measurement {
+  value: number;
+  error: number;
+}
+
+/** A number with an interval at a stated level. */
+export interface Interval {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** Mean of independent draws and its standard error (sample standard deviation over sqrt n; 0 for a single draw). */
+export function meanWithError(draws: ArrayLike<number>): Measurement {
+  const n = draws.length;
+  let mean = 0;
+  for (let i = 0; i < n; i++) mean += draws[i] / n;
+  let squares = 0;
+  for (let i = 0; i < n; i++) squares += (draws[i] - mean) ** 2;
+  return { value: mean, error: n > 1 ? Math.sqrt(squares / (n - 1) / n) : 0 };
+}
 
 /** A mean with what is needed to judge it: standard error, number of values, and a confidence interval. */
 export interface Estimate {
@@ -55,82 +75,103 @@ export function pairedDifference(a: ArrayLike<number>, b: ArrayLike<number>, lev
   return { ...result, pValue };
 }
 
-export interface BootstrapOptions {
-  /** Default 1000. */
-  resamples?: number;
-  /** Coverage, default 0.95. */
-  level?: number;
-  method?: 'percentile' | 'bca';
+/**
+ * Holm's correction (1979) of p-values for many comparisons: each compared with a level, the chance of even one false "different" stays
+ * below it. Returned in the given order; never below the given values.
+ * @throws InvalidInputError for a value that is no probability.
+ */
+export function holm(pValues: ArrayLike<number>): number[] {
+  const p = Array.from(pValues);
+  const wrong = p.findIndex((value) => !(value >= 0 && value <= 1));
+  if (wrong >= 0) {
+    throw new InvalidInputError("Holm's correction", {
+      given: `${p[wrong]} at place ${wrong}`,
+      expected: 'p-values from 0 to 1',
+      remedy: 'Leave out comparisons that were not tested.',
+    });
+  }
+  const order = p.map((_, i) => i).sort((i, j) => p[i] - p[j]);
+  const adjusted = new Array<number>(p.length);
+  let largest = 0;
+  order.forEach((index, rank) => {
+    largest = Math.max(largest, Math.min(1, (p.length - rank) * p[index]));
+    adjusted[index] = largest;
+  });
+  return adjusted;
 }
 
-/** A statistic with its bootstrap interval. */
-export interface BootstrapInterval {
-  value: number;
-  standardError: number;
-  low: number;
-  high: number;
+/** Options of the resampling intervals. */
+export interface ResamplingOptions {
+  /** Number of replicas, at least 2; default 1000. */
+  resamples?: number;
+  /** Coverage of the interval, in (0, 1); default 0.95. */
+  level?: number;
+}
+
+/** A statistic with its resampling interval and standard error. */
+export interface ResampledInterval extends Interval, Measurement {
   resamples: number;
 }
 
+/** A statistic of rows (independent units), given as their indices: the mean of numbers as well as an FID of feature rows. */
+export type RowStatistic = (rows: Int32Array) => number;
+
 /**
- * Bootstrap of a statistic of `count` rows (Efron 1979). The statistic gets row indices, so that it can be the
- * mean of numbers as well as an FID of feature rows. Statistics that repeat rows distorts (nearest neighbours) need another way.
- * @param statistic of the row indices; called once with 0 .. count-1 for `value`
- * @param options `resamples`: at least 20; `method`: `percentile` (default), or `bca`: corrected for bias and for a spread that grows with
- * the value (Efron 1987), at the price of `count` more calls of the statistic, each without one row
+ * Percentile bootstrap of a statistic of `count` rows, drawn with replacement (Efron 1979). Statistics that a repeated row
+ * distorts (nearest neighbours, pairs) take `halfSampling`. Replicas that are not finite are left out.
+ * @throws InvalidInputError for fewer than two rows, or options out of range.
  */
 export function bootstrap(
   source: Key,
   count: number,
-  statistic: (rows: Int32Array) => number,
-  { resamples = 1000, level = 0.95, method = 'percentile' }: BootstrapOptions = {},
-): BootstrapInterval {
-  if (!(count >= 2 && resamples >= 20 && level > 0 && level < 1)) {
-    throw new InvalidInputError('Bootstrap', {
+  statistic: RowStatistic,
+  options: ResamplingOptions = {},
+): ResampledInterval {
+  return resample(count, statistic, (r) => randint(foldIn(source, r), count, 0, count), options);
+}
+
+/** The same by half-sampling without replacement (delete-half jackknife, whose spread is that of the whole sample). */
+export function halfSampling(
+  source: Key,
+  count: number,
+  statistic: RowStatistic,
+  options: ResamplingOptions = {},
+): ResampledInterval {
+  return resample(count, statistic, (r) => permutation(foldIn(source, r), count).subarray(0, count >> 1), options);
+}
+
+function resample(
+  count: number,
+  statistic: RowStatistic,
+  draw: (replica: number) => Int32Array,
+  { resamples = 1000, level = 0.95 }: ResamplingOptions,
+): ResampledInterval {
+  if (!(count >= 2 && resamples >= 2 && level > 0 && level < 1)) {
+    throw new InvalidInputError('Resampling', {
       given: `count = ${count}, resamples = ${resamples}, level = ${level}`,
-      expected: 'count >= 2, resamples >= 20, level in (0, 1)',
+      expected: 'count >= 2, resamples >= 2, level in (0, 1)',
       remedy: 'Correct the named option.',
     });
   }
-  const draws = Float64Array.from({ length: resamples }, (_, r) =>
-    statistic(randint(foldIn(source, r), count, 0, count)),
-  ).sort();
   const value = statistic(Int32Array.from({ length: count }, (_, i) => i));
-  const mean = draws.reduce((sum, x) => sum + x, 0) / resamples;
-  const standardError = Math.sqrt(draws.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (resamples - 1));
-  const shares = [(1 - level) / 2, (1 + level) / 2];
-  const [low, high] = method === 'bca' ? correctedShares(shares, draws, value, leaveOneOut(count, statistic)) : shares;
-  return { value, standardError, low: quantile(draws, low), high: quantile(draws, high), resamples };
+  const replicas = Float64Array.from({ length: resamples }, (_, r) => statistic(draw(r))).filter(Number.isFinite);
+  const tail = (1 - level) / 2;
+  return {
+    value,
+    low: quantile(replicas, tail),
+    high: quantile(replicas, 1 - tail),
+    error: meanWithError(replicas).error * Math.sqrt(replicas.length),
+    resamples,
+  };
 }
 
-/** The statistic without each row in turn. */
-function leaveOneOut(count: number, statistic: (rows: Int32Array) => number): Float64Array {
-  return Float64Array.from({ length: count }, (_, left) =>
-    statistic(Int32Array.from({ length: count - 1 }, (_, i) => (i < left ? i : i + 1))),
-  );
-}
-
-/** Where BCa reads the bootstrap law: bias from the share of draws below the value (half of those equal), acceleration from skewness. */
-function correctedShares(shares: number[], draws: Float64Array, value: number, jackknife: Float64Array): number[] {
-  const below = draws.filter((x) => x < value).length + 0.5 * draws.filter((x) => x === value).length;
-  if (below === 0 || below === draws.length) return shares; // nothing to correct with: the value is an end of its own law
-  const bias = normalQuantile(below / draws.length);
-  const mean = jackknife.reduce((sum, x) => sum + x, 0) / jackknife.length;
-  const moment = (power: number) => jackknife.reduce((sum, x) => sum + (mean - x) ** power, 0);
-  const spread = moment(2);
-  const acceleration = spread > 0 ? moment(3) / (6 * spread ** 1.5) : 0;
-  return shares.map((share) => {
-    const z = bias + normalQuantile(share);
-    return 1 - normalTail(bias + z / (1 - acceleration * z));
-  });
-}
-
-/** Quantile of ascending values with linear interpolation between neighbours. */
-export function quantile(ascending: ArrayLike<number>, share: number): number {
-  const at = share * (ascending.length - 1);
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, ascending.length - 1);
-  return ascending[below] + (at - below) * (ascending[above] - ascending[below]);
+/** The `share`-quantile (0 .. 1) of values in any order, linear between neighbours. */
+export function quantile(values: ArrayLike<number>, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
 }
 
 /** P(T > t) of Student's t law with `freedom` degrees of freedom, t >= 0. */
@@ -138,14 +179,16 @@ export function studentTail(t: number, freedom: number): number {
   return 0.5 * incompleteBeta(freedom / (freedom + t * t), freedom / 2, 0.5);
 }
 
-/** Quantile of Student's t law for `share` in [0.5, 1), by bisection to rounding error. */
+/** Quantile of Student's t law for `share` in [0.5, 1), by bisection of the upper tail, which keeps its digits far out. */
 export function studentQuantile(share: number, freedom: number): number {
+  const tail = 1 - share;
   let low = 0;
   let high = 1;
-  while (1 - studentTail(high, freedom) < share) high *= 2;
-  for (let i = 0; i < 100; i++) {
+  while (studentTail(high, freedom) > tail) high *= 2;
+  while (high - low > 1e-16 * high) {
     const middle = (low + high) / 2;
-    if (1 - studentTail(middle, freedom) < share) low = middle;
+    if (middle === low || middle === high) break;
+    if (studentTail(middle, freedom) > tail) low = middle;
     else high = middle;
   }
   return (low + high) / 2;

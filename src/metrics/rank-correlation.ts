@@ -1,6 +1,5 @@
 import { foldIn, type Key, permutation } from '../runtime/random';
 import { quantile } from './confidence';
-import { averageRanks } from './paired-tests';
 
 /**
  * Spearman's rank correlation (1904): Pearson's correlation of the ranks, equal values sharing their mean rank. In [-1, 1]; 0 where a
@@ -56,9 +55,22 @@ export function associationTest(
 /** Ranks with mean 0. */
 export function centredRanks(values: ArrayLike<number>): number[] {
   const middle = (values.length + 1) / 2;
-  return averageRanks(Array.from(values)).ranks.map((rank) => rank - middle);
+  return averageRanks(Array.from(values)).map((rank) => rank - middle);
 }
 
 function dot(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, x, i) => sum + x * b[i], 0);
+}
+
+/** Ranks 1 .. n; equal values share their mean rank. */
+function averageRanks(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((i, j) => values[i] - values[j]);
+  const ranks = new Array<number>(values.length);
+  for (let from = 0; from < order.length; ) {
+    let to = from + 1;
+    while (to < order.length && values[order[to]] === values[order[from]]) to++;
+    for (let i = from; i < to; i++) ranks[order[i]] = (from + 1 + to) / 2;
+    from = to;
+  }
+  return ranks;
 }

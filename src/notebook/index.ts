@@ -2,6 +2,6 @@
 export { note } from './note';
 export { parameters } from './parameters';
 export { type Progress, progress } from './progress';
-export { type Findings, record, type SummaryRow, type Verdict } from './record';
+export { type Findings, record, type SummaryRow, type SummaryVerdict } from './record';
 export { show } from './show';
 export { type TableOptions, table } from './table';

@@ -8,7 +8,7 @@ import { finishWithCell } from './output';
 import { profileInEffect } from './parameters';
 
 export const VERDICTS = ['holds', 'fails', 'undecided', 'assumption violated', 'analogue'] as const;
-export type Verdict = (typeof VERDICTS)[number];
+export type SummaryVerdict = (typeof VERDICTS)[number];
 
 /** One line of the summary: a claim of the paper, what was found here with its error, and the paper's own number. */
 export interface SummaryRow {
@@ -16,7 +16,7 @@ export interface SummaryRow {
   ours: string;
   error: string;
   paper: string;
-  verdict: Verdict;
+  verdict: SummaryVerdict;
   note?: string;
 }
 

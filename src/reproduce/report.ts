@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { writeFileAtomic } from '../io/atomic-file';
 import { isFigureScript } from '../notebook/figure-html';
 import { Html, html, lines } from '../notebook/html';
-import type { SummaryRow, Verdict } from '../notebook/record';
+import type { SummaryRow, SummaryVerdict } from '../notebook/record';
 import { SORT_SCRIPT } from '../notebook/table-html';
 import { plotlyPath } from '../plots/render';
 import { type Cell, type Output, readNotebook, textOf } from './document';
@@ -77,7 +77,7 @@ export function leadParagraph(
   findings: readonly Finding[],
 ): Html {
   const rows = findings.flatMap(({ summary }) => summary);
-  const list = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict);
+  const list = (verdict: SummaryVerdict) => rows.filter((row) => row.verdict === verdict);
   const names = (some: readonly SummaryRow[]) =>
     some.map((row, at) => {
       const claim = html`${inline(row.claim)} (ours ${inline(withError(row))}, the paper ${inline(row.paper)})`;

@@ -1,10 +1,10 @@
 import { pairedDifference } from '../metrics/confidence';
+import { verdictOf } from '../metrics/verdict';
 import type { SummaryRow } from '../notebook/record';
 import { withChanges } from '../sweep/configuration';
 import type { Plan } from '../sweep/plan';
 import type { Row } from '../sweep/store';
 import type { RunMaker } from './measured-run';
-import { lowerIsBetter } from './rows';
 import { runConfiguration } from './run-configuration';
 import type { TableRow } from './table-report';
 
@@ -76,7 +76,7 @@ export function ablationSummary(ablations: readonly Ablation[]): SummaryRow[] {
       ours: `FID ${mean > 0 ? '+' : ''}${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`,
       error: `± ${standardError.toFixed(1)} (${count} sampling seeds)`,
       paper: 'no ablation',
-      verdict: lowerIsBetter({ low, high }),
+      verdict: verdictOf({ low, high }, 'lower'),
       note: 'one training, the one on which defaults are chosen; the best of many points looks better than it is',
     });
     return [

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { VERDICT_ORDER } from '../metrics/verdict';
 import { markdownTable } from '../notebook/markdown-table';
 import type { SummaryRow } from '../notebook/record';
 import { ABLATED, readAblation } from './ablation';
@@ -40,8 +41,6 @@ const SCALES = [
   ['table-3', 'Table 3', 'FID 1.73 → 1.58 (MAR)'],
 ] as const;
 
-const ORDER = ['fails', 'undecided', 'holds'];
-
 /** What was found in the tables that are there, what does not replicate first. */
 export function studySummary(folder = RESULTS): SummaryRow[] {
   if (!existsSync(join(folder, 'table-1.json'))) return [];
@@ -64,7 +63,7 @@ export function studySummary(folder = RESULTS): SummaryRow[] {
       rows.push(claimRow(found, { text: `${title}: refinement improves ${baseline}`, baseline, method, paper }));
     }
   }
-  return rows.sort((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict));
+  return rows.sort((a, b) => VERDICT_ORDER.indexOf(a.verdict) - VERDICT_ORDER.indexOf(b.verdict));
 }
 
 /** The summary as a Markdown table for the README. */

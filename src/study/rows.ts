@@ -83,13 +83,6 @@ export function difference(
   return { ...pairedDifference(of(a), of(b)), unit };
 }
 
-export type Verdict = 'holds' | 'fails' | 'undecided';
-
-/** A verdict on "lower is better": only when the whole interval is on one side of zero. */
-export function lowerIsBetter({ low, high }: { low: number; high: number }): Verdict {
-  return high < 0 ? 'holds' : low > 0 ? 'fails' : 'undecided';
-}
-
 /** The mean over sampling seeds of one training has this much error from sampling alone: pooled standard error over trainings. */
 export function samplingError(rows: readonly StudyRow[], method: string, measure: Measure): number {
   const own = rows.filter((row) => row.method === method && typeof row.values[measure] === 'number');

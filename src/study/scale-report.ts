@@ -1,4 +1,5 @@
-import { difference, lowerIsBetter, measured, type StudyRow } from './rows';
+import { verdictOf } from '../metrics/verdict';
+import { difference, measured, type StudyRow } from './rows';
 import type { TableRow } from './table-report';
 
 /** A table of scales: per model and scale the FID without and with refinement, and the paired difference. */
@@ -19,7 +20,7 @@ function scaleRows(rows: readonly StudyRow[], scales: readonly { label: string; 
           difference: Number(mean.toFixed(1)),
           low: Number(low.toFixed(1)),
           high: Number(high.toFixed(1)),
-          verdict: lowerIsBetter({ low, high }),
+          verdict: verdictOf({ low, high }, 'lower'),
           over: `${count} ${unit}`,
         },
       ];

@@ -1,10 +1,10 @@
+import { VERDICT_ORDER, verdictOf } from '../metrics/verdict';
 import type { SummaryRow } from '../notebook/record';
 import { type Figure, figure, PALETTE } from '../plots/figure';
 import type { Method } from './methods';
 import { baselineOf } from './methods';
 import {
   difference,
-  lowerIsBetter,
   type Measure,
   measured,
   methodsOf,
@@ -79,7 +79,7 @@ export function differenceRows(rows: readonly StudyRow[], methods: readonly Meth
         high: round(high, 2),
         relative: `${Math.round((100 * mean) / meanOf(rows, baseline))} %`,
         pValue: round(pValue, 4),
-        verdict: lowerIsBetter({ low, high }),
+        verdict: verdictOf({ low, high }, 'lower'),
         recall: round(recall.mean, 3),
         classAccuracy: round(accuracy.mean, 3),
         over: `${count} ${unit}`,
@@ -174,21 +174,20 @@ export function claimRow(
     ours: `FID ${mean > 0 ? '+' : ''}${mean.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}] (${share} %)`,
     error: `± ${standardError.toFixed(1)} (${count} ${unit})`,
     paper: claim.paper,
-    verdict: lowerIsBetter({ low, high }),
+    verdict: verdictOf({ low, high }, 'lower'),
     note: `analogue: procedural images, small-classifier features; error over ${unitOf(rows)}`,
   };
 }
 
 /** What was found, in words, what does not replicate first. */
 export function verdictText(summary: readonly SummaryRow[]): string {
-  const order = ['fails', 'undecided', 'holds'];
   const words: Record<string, string> = {
     holds: '**holds**',
     fails: '**does not replicate**',
     undecided: 'is **undecided**',
   };
   return [...summary]
-    .sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict))
+    .sort((a, b) => VERDICT_ORDER.indexOf(a.verdict) - VERDICT_ORDER.indexOf(b.verdict))
     .map(
       ({ claim, verdict, ours, error }) =>
         `- ${claim}: ${words[verdict] ?? verdict} at this scale (${ours}, ${error}).`,
@@ -203,9 +202,8 @@ export function rivalText(headToHead: readonly TableRow[]): string {
     fails: '**worse** than',
     undecided: '**not told apart** from',
   };
-  const order = ['fails', 'undecided', 'holds'];
   const lines = [...headToHead]
-    .sort((a, b) => order.indexOf(String(a.verdict)) - order.indexOf(String(b.verdict)))
+    .sort((a, b) => VERDICT_ORDER.indexOf(String(a.verdict)) - VERDICT_ORDER.indexOf(String(b.verdict)))
     .map(
       ({ method, baseline, verdict, fid, low, high }) =>
         `- ${method} is ${words[String(verdict)]} ${String(baseline)} (FID ${fid} [${low}, ${high}]).`,

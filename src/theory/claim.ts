@@ -1,3 +1,4 @@
+import type { Verdict } from '../metrics/verdict';
 import { InvalidInputError } from '../runtime/errors';
 
 /**
@@ -66,7 +67,7 @@ export interface Expected {
  * wide to say anything. `assumption violated`: the claim's hypothesis is false here, so the number neither supports nor
  * refutes it; the violations say where and by how much.
  */
-export type Verdict = 'holds' | 'fails' | 'assumption violated' | 'undecided';
+export type ClaimVerdict = Verdict | 'assumption violated';
 
 /** One claim of the paper, turned into one number beside the number that the claim predicts. */
 export interface ClaimResult {
@@ -80,7 +81,7 @@ export interface ClaimResult {
   expected: Expected;
   /** How far inside the claim the number lies, in its own unit; negative when it is outside. */
   margin: number;
-  verdict: Verdict;
+  verdict: ClaimVerdict;
   /** One sentence: what was computed, on what, and what else was seen. */
   detail: string;
   /** Which assumptions fail, where, by how much. */
@@ -149,7 +150,7 @@ export function claimResult(evidence: ClaimEvidence): ClaimResult {
   const rounding = evidence.rounding ?? 1e-9 * Math.max(Math.abs(measured), Math.abs(value));
   const width = halfWidth(error, expected.error);
   let margin: number;
-  let verdict: Verdict;
+  let verdict: ClaimVerdict;
   if (relation === '=') {
     const resolution = evidence.resolution ?? Math.abs(value) / 10;
     margin = width + rounding - Math.abs(measured - value);

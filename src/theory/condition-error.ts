@@ -1,3 +1,4 @@
+import { type Measurement, meanWithError } from '../metrics/confidence';
 import { foldIn, type Key, key } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { planarExample } from './example-mixtures';
@@ -14,7 +15,6 @@ import {
 } from './gaussian-mixture';
 import { expectations } from './quadrature';
 import { posteriorMean, posteriorSpread } from './score-matching';
-import { type Estimate, meanWithError } from './statistics';
 
 /** The condition error of a law in the paper's two definitions, and the quantity that both are in expectation. */
 export interface ConditionErrors {
@@ -50,7 +50,7 @@ export function conditionErrorsOfClass(mixture: GaussianMixture, label: number):
 }
 
 /** Definition 1 by samples of (x, c), any dimension. */
-export function sampledDifferenceOfNorms(mixture: GaussianMixture, samples: number, source: Key): Estimate {
+export function sampledDifferenceOfNorms(mixture: GaussianMixture, samples: number, source: Key): Measurement {
   const { points, labels } = sampleMixture(mixture, source, samples);
   const draws = new Float64Array(samples);
   for (let n = 0; n < samples; n++) {

@@ -1,10 +1,10 @@
 import { EigenvalueDecomposition } from 'ml-matrix';
+import { type Measurement, meanWithError } from '../metrics/confidence';
 import { foldIn, key } from '../runtime/random';
 import { type ConditionChain, coefficientsFromRoots, companion, simulateChain, spectralRadius } from './autoregression';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { decayProblem, theoremEnvelope } from './exponential-decay';
 import { chiSquaredSurvival } from './special-functions';
-import { type Estimate, meanWithError } from './statistics';
 
 /** Coefficients of an AR(2) process whose companion matrix has the eigenvalues radius exp(+- i angle). */
 export function oscillatingCoefficients(radius: number, angle: number): number[] {
@@ -37,7 +37,7 @@ export function sampledDecayRate(
   chain: ConditionChain,
   limit: readonly number[],
   { samples, steps, from, seed }: { samples: number; steps: number; from: number; seed: number },
-): Estimate {
+): Measurement {
   const width = chain.start.length;
   const mode = dominantMode(limit);
   const groups = 20;

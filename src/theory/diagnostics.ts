@@ -1,9 +1,9 @@
 import { LuDecomposition, Matrix } from 'ml-matrix';
+import { quantile } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, normal } from '../runtime/random';
 import { inverseRoot } from './predictive-subspace';
 import { chiSquaredSurvival, normalCdf } from './special-functions';
-import { quantile } from './statistics';
 import { centredStep, type Trajectories, validateTrajectories } from './trajectories';
 
 /** A test of an assumption: the statistic, its law if the assumption is true, and how large the departure is. */

@@ -1,4 +1,5 @@
 import { Matrix } from 'ml-matrix';
+import type { Measurement } from '../metrics/confidence';
 import { foldIn, type Key, key } from '../runtime/random';
 import { simulateChain } from './autoregression';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
@@ -22,7 +23,6 @@ import {
   simulateDenoising,
   stationaryLaw,
 } from './patch-denoising';
-import type { Estimate } from './statistics';
 
 /**
  * The kernel of the patch-denoising chain in whitened coordinates, where the stationary law is standard normal and the
@@ -91,7 +91,7 @@ export function laggedCorrelations(
   coefficients: readonly number[],
   samples: number,
   source: Key,
-): { givenOne: Estimate; givenTwo: Estimate } {
+): { givenOne: Measurement; givenTwo: Measurement } {
   const steps = 30;
   const paths = simulateChain({ coefficients, noise: 1, start: [0] }, samples, steps, source);
   const at = (...indices: number[]) =>

@@ -1,9 +1,9 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { meanWithError } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { inverseRoot, predictiveSubspace } from './predictive-subspace';
-import { meanWithError } from './statistics';
 import { centredStep, type Trajectories, validateTrajectories } from './trajectories';
 
 /** Lemma 6 at one step: energies of c = c* + eta and of eta = carried over + newly injected. */

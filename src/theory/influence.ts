@@ -1,6 +1,6 @@
+import { halfSampling, type Interval } from '../metrics/confidence';
 import { foldIn, type Key, key } from '../runtime/random';
 import { type DecayFit, fitDecay } from './decay';
-import { halfSampling, type Interval } from './statistics';
 import { type Trajectories, validateTrajectories } from './trajectories';
 
 /** How much of an early condition is still to be seen in the later ones. */

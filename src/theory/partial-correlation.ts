@@ -1,6 +1,6 @@
 import { Matrix } from 'ml-matrix';
+import type { Measurement } from '../metrics/confidence';
 import { symmetricPower } from './linear-gaussian';
-import type { Estimate } from './statistics';
 
 /** One variable as `[1, samples]`. */
 export function rowsOf(...variables: ArrayLike<number>[]): Matrix {
@@ -13,7 +13,7 @@ export function rowsOf(...variables: ArrayLike<number>[]): Matrix {
  * correlation without it).
  * @returns the correlation with its standard error under independence, 1 / sqrt(samples - variables).
  */
-export function partialCorrelation(later: Matrix, earlier: Matrix, between?: Matrix): Estimate {
+export function partialCorrelation(later: Matrix, earlier: Matrix, between?: Matrix): Measurement {
   const residual = (target: Matrix) => {
     const first = target.subMatrixRow([0]);
     const centred = centre(first);

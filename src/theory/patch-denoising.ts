@@ -1,4 +1,5 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, inverse, Matrix, QrDecomposition, solve } from 'ml-matrix';
+import { type Measurement, meanWithError } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
@@ -10,7 +11,6 @@ import {
   symmetric,
   symmetricPower,
 } from './linear-gaussian';
-import { type Estimate, meanWithError } from './statistics';
 
 /**
  * Token x and condition c with a joint normal law of mean zero, and the iteration that Proposition 1 speaks of (**ours**):
@@ -192,7 +192,7 @@ export function checkProposition1({ seed = 0 }: ClaimOptions = {}): ClaimResult 
   const exact = laws.map((law) => gradientEnergy(control, law));
   const stationary = stationaryLaw(joint);
   const divergences = laws.map((law) => normalDivergence(law, stationary));
-  let least: Estimate | undefined;
+  let least: Measurement | undefined;
   for (let k = 0; k < steps; k++) {
     const fall = meanWithError(energies[k].map((value, n) => value - energies[k + 1][n]));
     if (!least || fall.value < least.value) least = fall;

@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { type Measurement, meanWithError } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
@@ -19,7 +20,6 @@ import { spectralNorm } from './linear-gaussian';
 import { jointFromCorrelations, type LinearControl, linearControl } from './patch-denoising';
 import { supportBox } from './quadrature';
 import { chiSquaredSurvival } from './special-functions';
-import { type Estimate, meanWithError } from './statistics';
 
 /** Mean of a mixture, `[dimension]`. */
 export function mixtureMean({ dimension, components }: GaussianMixture): Float64Array {
@@ -37,7 +37,7 @@ export interface LowerBoundFailure {
   /** Smallest distance from the mean beyond which p < delta in every direction tried. */
   outerRadius: number;
   /** P(p(x) < delta) under the law itself, with its standard error. */
-  massBelow: Estimate;
+  massBelow: Measurement;
 }
 
 /**

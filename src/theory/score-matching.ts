@@ -1,3 +1,4 @@
+import { type Measurement, meanWithError } from '../metrics/confidence';
 import { foldIn, type Key, key, normal } from '../runtime/random';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
 import { planarExample } from './example-mixtures';
@@ -12,7 +13,6 @@ import {
   squaredNorm,
 } from './gaussian-mixture';
 import { expectations } from './quadrature';
-import { type Estimate, meanWithError } from './statistics';
 
 /** An estimate s(x) of a score that does not see the condition, with its divergence. */
 export interface ScoreModel {
@@ -81,7 +81,7 @@ export function scoreErrors(mixture: GaussianMixture, model: ScoreModel): ScoreE
 }
 
 /** Monte Carlo of E||s - grad log p(x|c)||^2 - E||s - grad log p(x)||^2 over pairs (x, c), any dimension. */
-export function sampledGap(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Estimate {
+export function sampledGap(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Measurement {
   const { points, labels } = sampleMixture(mixture, source, samples);
   const draws = new Float64Array(samples);
   for (let n = 0; n < samples; n++) {
@@ -123,7 +123,7 @@ export function sampledConditionalGap(
   samples: number,
   source: Key,
   { literal = false }: { literal?: boolean } = {},
-): Estimate {
+): Measurement {
   const { points, labels } = sampleMixture(mixture, source, samples);
   const draws = new Float64Array(samples);
   for (let n = 0; n < samples; n++) {
@@ -148,8 +148,8 @@ export function checkTheorem1({ seed = 0, literal = false }: ClaimOptions & { li
   const samples = 6000;
   const clean = planarExample();
   const source = foldIn(key(seed), 'theorem-1');
-  let worst: { gap: Estimate; where: string } | undefined;
-  const tightest = (gap: Estimate, where: string) => {
+  let worst: { gap: Measurement; where: string } | undefined;
+  const tightest = (gap: Measurement, where: string) => {
     if (!worst || gap.value - gap.error < worst.gap.value - worst.gap.error) worst = { gap, where };
   };
   let conditionalModel = 0;
@@ -220,7 +220,7 @@ export function scoreMatchingTerms(mixture: GaussianMixture, model: ScoreModel):
 }
 
 /** Lemma 1 by samples: E||s||^2 - 2 E<s, grad log p> + E||grad log p||^2. */
-export function expansionForm(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Estimate {
+export function expansionForm(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Measurement {
   return sampled(mixture, samples, source, (x) => {
     const s = model.score(x);
     const truth = evaluate(mixture, x).score;
@@ -231,11 +231,11 @@ export function expansionForm(mixture: GaussianMixture, model: ScoreModel, sampl
 }
 
 /** Hyvärinen's implicit form by samples, E[||s||^2 + 2 div s]: the objective less E||grad log p||^2, without the true score. */
-export function implicitForm(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Estimate {
+export function implicitForm(mixture: GaussianMixture, model: ScoreModel, samples: number, source: Key): Measurement {
   return sampled(mixture, samples, source, (x) => squaredNorm(model.score(x)) + 2 * model.divergence(x));
 }
 
-function sampled(mixture: GaussianMixture, samples: number, source: Key, f: (x: Float64Array) => number): Estimate {
+function sampled(mixture: GaussianMixture, samples: number, source: Key, f: (x: Float64Array) => number): Measurement {
   const { points } = sampleMixture(mixture, source, samples);
   return meanWithError(Float64Array.from({ length: samples }, (_, n) => f(row(points, n, mixture.dimension))));
 }
@@ -250,7 +250,7 @@ export function denoisingForm(
   model: ScoreModel,
   samples: number,
   source: Key,
-): Estimate {
+): Measurement {
   const { dimension } = clean;
   const { points } = sampleMixture(clean, foldIn(source, 'clean'), samples);
   const noise = normal(foldIn(source, 'noise'), samples * dimension);

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { figureHtml } from '../../src/notebook/figure-html';
 import { markdownTable } from '../../src/notebook/markdown-table';
-import type { Verdict } from '../../src/notebook/record';
+import type { SummaryVerdict } from '../../src/notebook/record';
 import { tableHtml } from '../../src/notebook/table-html';
 import { figure } from '../../src/plots/figure';
 import { closeRenderer } from '../../src/plots/render';
@@ -89,7 +89,7 @@ describe('a results folder that somebody else wrote', function () {
     );
     save(
       'one.json',
-      finding({ summary: [{ claim: 'c', ours: '1', error: '', paper: '', verdict: 'maybe' as Verdict }] }),
+      finding({ summary: [{ claim: 'c', ours: '1', error: '', paper: '', verdict: 'maybe' as SummaryVerdict }] }),
     );
     assert.throws(() => readFindings(results), /one\.json: got summary\.0\.verdict/);
     rmSync(join(results, 'one.json'));
@@ -109,8 +109,8 @@ describe('a results folder that somebody else wrote', function () {
   function attackedReport(): string {
     const text = attack('html');
     const row = { claim: attack('claim'), ours: attack('ours'), error: attack('error'), paper: attack('paper') };
-    const bad = attack('verdict') as Verdict; // `readFindings` refuses it; the page holds without that
-    const verdicts: Verdict[] = ['fails', 'undecided', 'assumption violated', 'holds', 'analogue', bad];
+    const bad = attack('verdict') as SummaryVerdict; // `readFindings` refuses it; the page holds without that
+    const verdicts: SummaryVerdict[] = ['fails', 'undecided', 'assumption violated', 'holds', 'analogue', bad];
     const findings = verdicts.map((verdict) =>
       finding({
         experiment: attack('experiment'),

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { MeasuredRun } from '../../src/study/measured-run';
-import { difference, lowerIsBetter, measured, type StudyRow, samplingError, unitOf } from '../../src/study/rows';
+import { difference, measured, type StudyRow, samplingError, unitOf } from '../../src/study/rows';
 
 const row = (method: string, trainingSeed: number, seed: number, fid: number): StudyRow => ({
   method,
@@ -53,11 +53,5 @@ describe('study/rows', () => {
   it('the error of sampling alone is pooled over trainings', () => {
     // both trainings: two values 2 apart, standard error 1 each; the mean of two such means has sqrt(2) / 2
     assert.ok(Math.abs(samplingError(rows, 'B', 'fid') - Math.SQRT2 / 2) < 1e-12);
-  });
-
-  it('judges by the whole interval', () => {
-    assert.equal(lowerIsBetter({ low: -2, high: -1 }), 'holds');
-    assert.equal(lowerIsBetter({ low: -2, high: 1 }), 'undecided');
-    assert.equal(lowerIsBetter({ low: 1, high: 2 }), 'fails');
   });
 });

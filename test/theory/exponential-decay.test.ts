@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { Matrix } from 'ml-matrix';
+import { meanWithError } from '../../src/metrics/confidence';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { foldIn, key, normal } from '../../src/runtime/random';
 import {
@@ -24,7 +25,6 @@ import {
   theoremEnvelope,
   totalVariation,
 } from '../../src/theory/exponential-decay';
-import { meanWithError } from '../../src/theory/statistics';
 
 const near = (got: number, expected: number, tolerance: number) =>
   assert.ok(Math.abs(got - expected) <= tolerance, `${got} is not ${expected} +- ${tolerance}`);

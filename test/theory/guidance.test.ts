@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { meanWithError } from '../../src/metrics/confidence';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { key } from '../../src/runtime/random';
 import { halfWidth } from '../../src/theory/claim';
@@ -16,7 +17,6 @@ import {
   sampleGuided,
   tiltedLogDensity,
 } from '../../src/theory/guidance';
-import { meanWithError } from '../../src/theory/statistics';
 import { assertVerdict, close, gradientOf } from './helpers';
 
 const vector = fc.array(fc.double({ min: -10, max: 10, noNaN: true }), { minLength: 3, maxLength: 3 });

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { Matrix } from 'ml-matrix';
+import { meanWithError } from '../../src/metrics/confidence';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { foldIn, key, normal } from '../../src/runtime/random';
 import {
@@ -16,7 +17,6 @@ import {
 } from '../../src/theory/inconsistency';
 import { matchLaws } from '../../src/theory/law-matching';
 import { predictiveSubspace } from '../../src/theory/predictive-subspace';
-import { meanWithError } from '../../src/theory/statistics';
 import { principalTrajectories } from '../../src/theory/trajectories';
 
 const near = (got: number, expected: number, tolerance: number) =>

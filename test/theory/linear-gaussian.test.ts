@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { Matrix } from 'ml-matrix';
+import { meanWithError } from '../../src/metrics/confidence';
 import { key } from '../../src/runtime/random';
 import {
   gaussianMatrix,
@@ -9,7 +10,6 @@ import {
   spectralNorm,
   symmetricPower,
 } from '../../src/theory/linear-gaussian';
-import { meanWithError } from '../../src/theory/statistics';
 import { close } from './helpers';
 
 const scalar = (value: number) => new Matrix([[value]]);

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { Matrix } from 'ml-matrix';
+import { meanWithError } from '../../src/metrics/confidence';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { key } from '../../src/runtime/random';
 import { evaluate, gaussianMixture } from '../../src/theory/gaussian-mixture';
@@ -17,7 +18,6 @@ import {
   simulateDenoising,
   stationaryLaw,
 } from '../../src/theory/patch-denoising';
-import { meanWithError } from '../../src/theory/statistics';
 import { assertVerdict, close } from './helpers';
 
 const scalar = (value: number) => new Matrix([[value]]);

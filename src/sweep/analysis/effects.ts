@@ -1,7 +1,6 @@
 import { estimate, holm, pairedDifference } from '../../metrics/confidence';
+import { correctedVerdict, type Verdict, verdictOf } from '../../metrics/verdict';
 import { type Measured, type MeasuredPoint, numbersOf, short, type TableRow } from './measured';
-
-export type Verdict = 'holds' | 'fails' | 'undecided';
 
 /** Mean over seeds; no error with fewer than two. */
 export interface Mean {
@@ -18,7 +17,7 @@ export interface Comparison extends Mean {
   /** Of no difference, paired t test; and after Holm's correction over all points of the same table. */
   pValue?: number;
   pHolm?: number;
-  /** `holds`: better with the whole interval; `fails`: worse with the whole interval. */
+  /** Better or worse with the whole interval, and still so after the correction. */
   verdict: Verdict;
 }
 
@@ -62,13 +61,7 @@ function comparison({ plan }: Measured, from: MeasuredPoint, to: MeasuredPoint):
   if (seeds.length === 0) return undefined;
   if (seeds.length === 1) return { mean: b[0] - a[0], count: 1, verdict: 'undecided' };
   const difference = pairedDifference(a, b);
-  return { ...difference, verdict: verdictOn(difference, better) };
-}
-
-/** The verdict of an interval: only when the whole of it lies on one side of zero. */
-export function verdictOn({ low, high }: { low: number; high: number }, better: 'lower' | 'higher'): Verdict {
-  const [best, worst] = better === 'lower' ? [high, low] : [-low, -high];
-  return best < 0 ? 'holds' : worst > 0 ? 'fails' : 'undecided';
+  return { ...difference, verdict: verdictOf(difference, better) };
 }
 
 function correct(comparisons: Comparison[]): void {
@@ -76,6 +69,7 @@ function correct(comparisons: Comparison[]): void {
   const corrected = holm(tested.map(({ pValue }) => pValue!));
   tested.forEach((each, i) => {
     each.pHolm = corrected[i];
+    each.verdict = correctedVerdict(each.verdict, corrected[i]);
   });
 }
 

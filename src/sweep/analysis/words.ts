@@ -1,4 +1,5 @@
-import { type Effect, intervalText, meanText, type Verdict } from './effects';
+import type { Verdict } from '../../metrics/verdict';
+import { type Effect, intervalText, meanText } from './effects';
 import type { Importance } from './importance';
 import type { Interaction } from './interactions';
 import { isNamed, type Measured, pointName, short } from './measured';

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { holm, studentQuantile } from '../../../src/metrics/confidence';
-import { effectRows, effects, readableEffects, verdictOn } from '../../../src/sweep/analysis/effects';
+import { effectRows, effects, readableEffects } from '../../../src/sweep/analysis/effects';
 import { effectFigure } from '../../../src/sweep/analysis/forest';
 import { measured } from '../../../src/sweep/analysis/measured';
 import { knobFigures } from '../../../src/sweep/analysis/one-at-a-time';
@@ -67,15 +67,6 @@ describe('sweep/analysis: effects', () => {
     const found = effects(all);
     assert.deepEqual(found[1].toBase, { mean: -1, count: 1, verdict: 'undecided' });
     assert.equal(readableEffects(found, all)[1]['to base'], '−1');
-  });
-
-  it('verdicts turn round where higher is better, and zero itself decides nothing', () => {
-    assert.equal(verdictOn({ low: -2, high: -1 }, 'lower'), 'holds');
-    assert.equal(verdictOn({ low: -2, high: -1 }, 'higher'), 'fails');
-    assert.equal(verdictOn({ low: 1, high: 2 }, 'lower'), 'fails');
-    assert.equal(verdictOn({ low: 1, high: 2 }, 'higher'), 'holds');
-    assert.equal(verdictOn({ low: -1, high: 1 }, 'higher'), 'undecided');
-    assert.equal(verdictOn({ low: 0, high: 0 }, 'lower'), 'undecided');
   });
 
   it('with a control every point is also compared with itself without what is studied, rows shared', async () => {
