@@ -1,13 +1,17 @@
 import { InvalidInputError } from '../runtime/errors';
-import { costRow, type NumberArray, type PreparedProblem } from './problem';
+import { costRow, type NumberArray, type PointSource, type PreparedProblem } from './problem';
 
-/** Regularisation strength: in the cost's unit, or as a multiple of a statistic of the cost matrix, or annealed. */
+/**
+ * Regularisation strength: in the cost's unit, or as a multiple of a statistic of the cost matrix, or annealed. Statistics are over
+ * the pairs of points that have mass, each pair counted once however its mass is shared (as OTT's and POT's means of a cost matrix):
+ * a masked point, or one of weight 0, changes nothing.
+ */
 export type Epsilon =
   | number
   | {
       /** Epsilon, in units of `relativeTo`. */
       value: number;
-      /** Default `absolute`. `median` of more than 2^20 entries is taken over a regular sample of rows. */
+      /** Default `absolute`. `median` of more than 2^20 pairs is taken over a regular sample of rows. */
       relativeTo?: 'absolute' | 'mean' | 'max' | 'median';
       /** Solve first with larger epsilons, each `factor` times the one before (default 0.25), from `from` times the mean cost (default 1). */
       anneal?: { from?: number; factor?: number };
@@ -42,56 +46,63 @@ export function resolveEpsilons(epsilon: Epsilon, problem: PreparedProblem): num
   return [...stages, last];
 }
 
-/** Mean, maximum or median of the absolute entries of the cost matrix, in the cost's unit. */
+/** Mean, maximum or median of the absolute costs of all pairs of points with mass, in the cost's unit. */
 export function costStatistic(problem: PreparedProblem, statistic: 'mean' | 'max' | 'median'): number {
-  const { n, m, source } = problem;
-  if (statistic === 'mean' && source.kind === 'points') return meanSquaredDistance(problem);
-  const stride = statistic === 'median' ? Math.max(1, Math.ceil((n * m) / MEDIAN_ENTRIES)) : 1;
+  const { a, b, m, source } = problem;
+  const [rows, columns] = [withMass(a), withMass(b)];
+  if (statistic === 'mean' && source.kind === 'points') return meanSquaredDistance(source, rows, columns);
+  const pairs = rows.length * columns.length;
+  const stride = statistic === 'median' ? Math.max(1, Math.ceil(pairs / MEDIAN_ENTRIES)) : 1;
   const row = new Float64Array(m);
-  const kept = statistic === 'median' ? new Float64Array(Math.ceil(n / stride) * m) : undefined;
-  let total = 0;
+  const sizes = statistic === 'median' ? new Float64Array(Math.ceil(rows.length / stride) * columns.length) : undefined;
+  let sum = 0;
   let largest = 0;
-  for (let i = 0; i < n; i += stride) {
-    costRow(problem, i, row);
-    kept?.set(row.map(Math.abs), (i / stride) * m);
-    for (let j = 0; j < m; j++) {
+  let seen = 0;
+  for (let k = 0; k < rows.length; k += stride) {
+    costRow(problem, rows[k], row);
+    for (const j of columns) {
       const size = Math.abs(row[j]);
-      total += size;
+      if (sizes) sizes[seen++] = size;
+      sum += size;
       if (size > largest) largest = size;
     }
   }
   if (statistic === 'max') return largest;
-  if (!kept) return total / (n * m);
-  kept.sort();
-  const middle = kept.length >> 1;
-  return kept.length % 2 ? kept[middle] : (kept[middle - 1] + kept[middle]) / 2;
+  if (!sizes) return sum / pairs;
+  sizes.sort();
+  const middle = sizes.length >> 1;
+  return sizes.length % 2 ? sizes[middle] : (sizes[middle - 1] + sizes[middle]) / 2;
 }
 
-/** Mean of |x_i - y_j|^2 over all pairs in O((n + m) d): scatter of both clouds plus the squared distance of their means. */
-function meanSquaredDistance({ n, m, source }: PreparedProblem): number {
-  if (source.kind !== 'points') return Number.NaN;
-  const { x, y, dimension } = source;
-  const [meanX, meanY] = [x, y].map((rows) => columnMeans(rows, dimension));
+function withMass(masses: Float64Array): number[] {
+  return Array.from(masses.keys()).filter((i) => masses[i] > 0);
+}
+
+/** Mean of |x_i - y_j|^2 over the pairs of `rows` and `columns` in O((n + m) d): scatter of both clouds plus the squared distance of their means. */
+export function meanSquaredDistance({ x, y, dimension }: PointSource, rows: number[], columns: number[]): number {
+  const meanX = meanPoint(x, dimension, rows);
+  const meanY = meanPoint(y, dimension, columns);
   const between = meanX.reduce((sum, value, k) => sum + (value - meanY[k]) ** 2, 0);
-  return scatter(x, meanX) / n + scatter(y, meanY) / m + between;
+  return scatter(x, meanX, rows) / rows.length + scatter(y, meanY, columns) / columns.length + between;
 }
 
-function columnMeans(rows: NumberArray, dimension: number): Float64Array {
-  const means = new Float64Array(dimension);
-  for (let at = 0; at < rows.length; at += dimension) for (let k = 0; k < dimension; k++) means[k] += rows[at + k];
-  return means.map((sum) => (sum * dimension) / rows.length);
+function meanPoint(points: NumberArray, dimension: number, rows: number[]): Float64Array {
+  const sums = new Float64Array(dimension);
+  for (const i of rows) for (let k = 0; k < dimension; k++) sums[k] += points[i * dimension + k];
+  return sums.map((sum) => (sum * dimension) / (rows.length * dimension));
 }
 
-/** Sum of squared distances of rows to a point. */
-function scatter(rows: NumberArray, centre: Float64Array): number {
-  let total = 0;
-  for (let at = 0; at < rows.length; at += centre.length) {
-    for (let k = 0; k < centre.length; k++) {
-      const difference = rows[at + k] - centre[k];
-      total += difference * difference;
+/** Sum of squared distances of points to a centre. */
+function scatter(points: NumberArray, centre: Float64Array, rows: number[]): number {
+  const dimension = centre.length;
+  let sum = 0;
+  for (const i of rows) {
+    for (let k = 0; k < dimension; k++) {
+      const difference = points[i * dimension + k] - centre[k];
+      sum += difference * difference;
     }
   }
-  return total;
+  return sum;
 }
 
 function requirePositive(name: string, value: number): void {

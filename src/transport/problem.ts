@@ -38,9 +38,13 @@ export interface MatrixProblem extends Marginals {
 export type TransportProblem = PointProblem | MatrixProblem;
 
 /** Where costs come from: squared distances of points, computed row by row and never stored, or a stored matrix. */
-export type CostSource =
-  | { kind: 'points'; x: NumberArray; y: NumberArray; dimension: number }
-  | { kind: 'matrix'; values: NumberArray };
+export type CostSource = PointSource | { kind: 'matrix'; values: NumberArray };
+export interface PointSource {
+  kind: 'points';
+  x: NumberArray;
+  y: NumberArray;
+  dimension: number;
+}
 
 /** A validated problem with its weights filled in. */
 export interface PreparedProblem {

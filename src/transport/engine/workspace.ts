@@ -1,4 +1,4 @@
-import { costStatistic } from '../epsilon';
+import { meanSquaredDistance } from '../epsilon';
 import type { NumberArray, PreparedProblem } from '../problem';
 import { type KernelModules, type KernelName, type Kernels, type ThreadTeam, threadStarter } from './kernel-modules';
 
@@ -22,9 +22,6 @@ interface Instance {
   memory: WebAssembly.Memory;
   kernels: Kernels;
 }
-/** Computed once for the solve and for what is done with its plan. */
-const meanCosts = new WeakMap<PreparedProblem, number>();
-
 const idle: { single?: Instance; shared?: Instance } = {};
 
 /** Releases the memory that is kept between solves. */
@@ -80,6 +77,7 @@ export class Workspace {
   private stagedTargets?: unknown;
   private keptCosts?: { problem: PreparedProblem; wide: boolean };
   private readonly keepsCosts: boolean;
+  private meanCost?: number;
 
   constructor({ n, m, source }: PreparedProblem, modules: KernelModules, wantedThreads: number, valueWidth = 0) {
     const start = modules.shared && threadStarter();
@@ -232,9 +230,9 @@ export class Workspace {
     const { source } = problem;
     if (source.kind !== 'points' || source.dimension < WIDE_DIMENSION) return false;
     if (!(source.x instanceof Float32Array && source.y instanceof Float32Array)) return false;
-    const mean = meanCosts.get(problem) ?? costStatistic(problem, 'mean');
-    meanCosts.set(problem, mean);
-    return mean <= WIDE_SCALE * epsilon;
+    // Over all points: those without mass have potentials too.
+    this.meanCost ??= meanSquaredDistance(source, [...problem.a.keys()], [...problem.b.keys()]);
+    return this.meanCost <= WIDE_SCALE * epsilon;
   }
 
   /** Ends the helpers' session and keeps the memory for the next solve unless it is large and not shared. */
