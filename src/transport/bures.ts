@@ -1,10 +1,18 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { InvalidInputError, NumericalError } from '../runtime/errors';
+import { finiteNumbers, type Numbers, requirePositiveInteger, shown } from './numbers';
+import { massesOf, pointsOf, total } from './problem';
 
 /** A normal law: mean [d] and symmetric positive semi-definite covariance [d, d], row-major, float64. */
 export interface Gaussian {
   mean: Float64Array;
   covariance: Float64Array;
+}
+
+/** The same as a caller may give it, in any arrays of numbers. */
+export interface GaussianGiven {
+  mean: Numbers;
+  covariance: Numbers;
 }
 
 /** The optimal map x -> matrix x + offset between two Gaussians. */
@@ -19,40 +27,48 @@ export interface AffineMap {
  * Squared Wasserstein distance of two Gaussians: |mean difference|^2 + Bures term
  * tr(A + B - 2 (A^1/2 B A^1/2)^1/2) (Dowson and Landau 1982).
  */
-export function gaussianDistance(p: Gaussian, q: Gaussian): { squared: number; bures: number } {
-  const [A, B] = covariances(p, q);
+export function gaussianDistance(p: GaussianGiven, q: GaussianGiven): { squared: number; bures: number } {
+  const [{ mean: from, covariance: A }, { mean: to, covariance: B }] = laws(p, q);
   const root = power(A, 0.5);
   const cross = power(root.mmul(B).mmul(root), 0.5);
   const bures = Math.max(0, A.trace() + B.trace() - 2 * cross.trace());
-  return { squared: bures + squaredDistance(p.mean, q.mean), bures };
+  return { squared: bures + squaredDistance(from, to), bures };
 }
 
 /**
  * The optimal (Monge) map from p to q: A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 about the means.
  * @throws NumericalError when the covariance of p is singular: there is then no map to a law of higher rank.
  */
-export function gaussianMap(p: Gaussian, q: Gaussian): AffineMap {
-  const [A, B] = covariances(p, q);
+export function gaussianMap(p: GaussianGiven, q: GaussianGiven): AffineMap {
+  const [{ mean: from, covariance: A }, { mean: to, covariance: B }] = laws(p, q);
   const root = power(A, 0.5);
   const inverse = power(A, -0.5);
   const T = symmetrised(inverse.mmul(power(root.mmul(B).mmul(root), 0.5)).mmul(inverse));
-  const moved = T.mmul(Matrix.columnVector(Array.from(p.mean))).to1DArray();
-  return { matrix: Float64Array.from(T.to1DArray()), offset: q.mean.map((value, k) => value - moved[k]) };
+  const moved = T.mmul(Matrix.columnVector(Array.from(from))).to1DArray();
+  return { matrix: Float64Array.from(T.to1DArray()), offset: to.map((value, k) => value - moved[k]) };
 }
 
 /**
  * The point at `t` of the Wasserstein geodesic from p (t = 0) to q (t = 1): the law of (1 - t) x + t T(x). Values of t
  * outside [0, 1] extend the line as long as the map stays monotone.
  */
-export function gaussianGeodesic(p: Gaussian, q: Gaussian, t: number): Gaussian {
-  const d = p.mean.length;
+export function gaussianGeodesic(p: GaussianGiven, q: GaussianGiven, t: number): Gaussian {
+  const [{ mean: from, covariance: A }, { mean: to }] = laws(p, q);
+  if (!Number.isFinite(t)) {
+    throw new InvalidInputError('Geodesic of Gaussians, t', {
+      given: shown(t),
+      expected: 'a finite number',
+      remedy: 'Use 0 for the first law, 1 for the second, numbers between them for what lies between.',
+    });
+  }
+  const d = from.length;
   const T = matrixOf(gaussianMap(p, q).matrix, d);
   const step = Matrix.eye(d)
     .mul(1 - t)
     .add(T.mul(t));
   return {
-    mean: p.mean.map((value, k) => (1 - t) * value + t * q.mean[k]),
-    covariance: flat(symmetrised(step.mmul(matrixOf(p.covariance, d)).mmul(step))),
+    mean: from.map((value, k) => (1 - t) * value + t * to[k]),
+    covariance: flat(symmetrised(step.mmul(A).mmul(step))),
   };
 }
 
@@ -60,31 +76,26 @@ export function gaussianGeodesic(p: Gaussian, q: Gaussian, t: number): Gaussian 
  * Wasserstein barycentre of Gaussians with weights >= 0 (normalised here), by the fixed point of Alvarez-Esteban et al. 2016.
  * @throws InvalidInputError for no laws or weights that do not fit; NumericalError for singular covariances.
  */
-export function gaussianBarycentre(laws: Gaussian[], weights?: number[], tolerance = 1e-13): Gaussian {
-  const mass = (weights ?? laws.map(() => 1)).reduce((sum, w) => sum + w, 0);
-  if (
-    laws.length === 0 ||
-    (weights && weights.length !== laws.length) ||
-    !(mass > 0) ||
-    weights?.some((w) => !(w >= 0))
-  ) {
+export function gaussianBarycentre(given: GaussianGiven[], weights?: Numbers, tolerance = 1e-13): Gaussian {
+  if (!Array.isArray(given) || given.length === 0) {
     throw new InvalidInputError('Barycentre of Gaussians', {
-      given: `${laws.length} laws, weights ${JSON.stringify(weights)}`,
-      expected: 'at least one law, and one weight >= 0 for each with a positive sum',
-      remedy: 'Give one weight per law or leave the weights out.',
+      given: Array.isArray(given) ? 'no laws' : shown(given),
+      expected: 'an array of at least one law',
+      remedy: 'Pass the laws in an array, and one weight for each or none.',
     });
   }
-  const share = (weights ?? laws.map(() => 1)).map((w) => w / mass);
-  const d = laws[0].mean.length;
-  const all = covariances(...laws);
+  const all = laws(...given);
+  const masses = massesOf('laws', weights, undefined, all.length);
+  const share = masses.map((mass) => mass / total(masses));
+  const d = all[0].mean.length;
   const mean = new Float64Array(d);
-  laws.forEach((law, k) => law.mean.forEach((value, i) => (mean[i] += share[k] * value)));
-  let S = all.reduce((sum, C, k) => sum.add(Matrix.mul(C, share[k])), Matrix.zeros(d, d));
+  all.forEach((law, k) => law.mean.forEach((value, i) => (mean[i] += share[k] * value)));
+  let S = all.reduce<Matrix>((sum, { covariance: C }, k) => sum.add(Matrix.mul(C, share[k])), Matrix.zeros(d, d));
   for (let iteration = 0; iteration < 500; iteration++) {
     const root = power(S, 0.5);
     const inverse = power(S, -0.5);
-    const sum = all.reduce(
-      (total, C, k) => total.add(power(root.mmul(C).mmul(root), 0.5).mul(share[k])),
+    const sum = all.reduce<Matrix>(
+      (joint, { covariance: C }, k) => joint.add(power(root.mmul(C).mmul(root), 0.5).mul(share[k])),
       Matrix.zeros(d, d),
     );
     const next = symmetrised(inverse.mmul(sum).mmul(sum).mmul(inverse));
@@ -100,12 +111,19 @@ export function gaussianBarycentre(laws: Gaussian[], weights?: number[], toleran
  * cost and epsilon KL(P | p x q): its value and the cross-covariance E[(x - mean_p)(y - mean_q)^T] of its plan.
  */
 export function gaussianSinkhorn(
-  p: Gaussian,
-  q: Gaussian,
+  p: GaussianGiven,
+  q: GaussianGiven,
   epsilon: number,
 ): { value: number; crossCovariance: Float64Array } {
-  const [A, B] = covariances(p, q);
-  const d = p.mean.length;
+  const [{ mean: from, covariance: A }, { mean: to, covariance: B }] = laws(p, q);
+  if (!(Number.isFinite(epsilon) && epsilon > 0)) {
+    throw new InvalidInputError('Entropic transport of Gaussians, epsilon', {
+      given: shown(epsilon),
+      expected: 'a finite number > 0',
+      remedy: 'For epsilon = 0 use gaussianDistance.',
+    });
+  }
+  const d = from.length;
   const s = epsilon / 2;
   const root = power(A, 0.5);
   const inverse = power(A, -0.5);
@@ -117,12 +135,7 @@ export function gaussianSinkhorn(
   const D = power(inner, 0.5);
   const logDeterminant = decompose(Matrix.add(D, Matrix.eye(d).mul(s))).values.reduce((sum, x) => sum + Math.log(x), 0);
   const value =
-    squaredDistance(p.mean, q.mean) +
-    A.trace() +
-    B.trace() -
-    D.trace() +
-    d * s * (1 - Math.log(2 * s)) +
-    s * logDeterminant;
+    squaredDistance(from, to) + A.trace() + B.trace() - D.trace() + d * s * (1 - Math.log(2 * s)) + s * logDeterminant;
   const cross = root
     .mmul(D)
     .mmul(inverse)
@@ -131,21 +144,24 @@ export function gaussianSinkhorn(
   return { value, crossCovariance: flat(cross) };
 }
 
-/** Mean and covariance (divisor n) of weighted points [n, d]. */
-export function gaussianOfPoints(points: ArrayLike<number>, dimension: number, weights?: ArrayLike<number>): Gaussian {
+/**
+ * Mean and covariance (divisor n) of weighted points [n, d].
+ * @throws InvalidInputError for empty or non-finite points, shapes that do not fit, wrong weights.
+ */
+export function gaussianOfPoints(given: Numbers, dimension: number, weights?: Numbers): Gaussian {
+  requirePositiveInteger('Gaussian of points, dimension', dimension);
+  const points = pointsOf('of a Gaussian', given, dimension);
   const n = points.length / dimension;
-  let mass = 0;
-  for (let i = 0; i < n; i++) mass += weights ? weights[i] : 1;
+  const masses = massesOf('points', weights, undefined, n);
+  const mass = total(masses);
   const mean = new Float64Array(dimension);
   const covariance = new Float64Array(dimension * dimension);
   for (let i = 0; i < n; i++) {
-    const share = (weights ? weights[i] : 1) / mass;
-    for (let k = 0; k < dimension; k++) mean[k] += share * points[i * dimension + k];
+    for (let k = 0; k < dimension; k++) mean[k] += (masses[i] / mass) * points[i * dimension + k];
   }
   for (let i = 0; i < n; i++) {
-    const share = (weights ? weights[i] : 1) / mass;
     for (let k = 0; k < dimension; k++) {
-      const centred = share * (points[i * dimension + k] - mean[k]);
+      const centred = (masses[i] / mass) * (points[i * dimension + k] - mean[k]);
       for (let l = 0; l < dimension; l++)
         covariance[k * dimension + l] += centred * (points[i * dimension + l] - mean[l]);
     }
@@ -153,13 +169,17 @@ export function gaussianOfPoints(points: ArrayLike<number>, dimension: number, w
   return { mean, covariance };
 }
 
-function covariances(...laws: Gaussian[]): Matrix[] {
-  const d = laws[0].mean.length;
-  return laws.map(({ mean, covariance }) => {
-    if (mean.length !== d || covariance.length !== d * d || ![...mean, ...covariance].every(Number.isFinite)) {
+/** Laws with means in float64 and covariances as matrices, checked: finite, of one dimension, symmetric. */
+function laws(...given: GaussianGiven[]): { mean: Float64Array; covariance: Matrix }[] {
+  let d: number | undefined;
+  return given.map((law) => {
+    const mean = Float64Array.from(finiteNumbers('Gaussian, mean', law?.mean));
+    const covariance = finiteNumbers('Gaussian, covariance', law.covariance);
+    d ??= mean.length;
+    if (d === 0 || mean.length !== d || covariance.length !== d * d) {
       throw new InvalidInputError('Gaussian', {
         given: `mean of ${mean.length}, covariance of ${covariance.length} numbers`,
-        expected: `finite numbers: ${d} and ${d * d}, as the first law`,
+        expected: `${d || 'd'} and ${d ? d * d : 'd x d'} numbers, as the first law`,
         remedy: 'Give every law the same dimension d, the covariance row-major [d, d].',
       });
     }
@@ -171,7 +191,7 @@ function covariances(...laws: Gaussian[]): Matrix[] {
         remedy: 'Average it with its transpose if the difference is rounding.',
       });
     }
-    return symmetrised(C);
+    return { mean, covariance: symmetrised(C) };
   });
 }
 
@@ -201,7 +221,7 @@ function symmetrised(matrix: Matrix): Matrix {
   return Matrix.add(matrix, matrix.transpose()).mul(0.5);
 }
 
-function matrixOf(values: Float64Array, d: number): Matrix {
+function matrixOf(values: Numbers, d: number): Matrix {
   return Matrix.from1DArray(d, d, Array.from(values));
 }
 

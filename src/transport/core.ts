@@ -3,6 +3,7 @@ export { barycentricProjection } from './barycentric';
 export {
   type AffineMap,
   type Gaussian,
+  type GaussianGiven,
   gaussianBarycentre,
   gaussianDistance,
   gaussianGeodesic,
@@ -16,9 +17,10 @@ export { releaseKernelMemory, retainedKernelBytes } from './engine/workspace';
 export type { Epsilon } from './epsilon';
 export { type ExactResult, exactTransport } from './exact';
 export { type Anchor, eulerGaussian, jkoGaussian, jkoStep, type ParticleStep, type ParticleStepOptions } from './jko';
+export type { NumberArray, Numbers } from './numbers';
 export { transportOnLine } from './one-dimensional';
 export type { SinkhornOptions, Unbalanced } from './options';
-export type { Marginals, MatrixProblem, Metric, NumberArray, PointProblem, TransportProblem } from './problem';
+export type { Marginals, MatrixProblem, Metric, PointProblem, TransportProblem } from './problem';
 export { SinkhornResult } from './result';
-export { type BatchProblem, sinkhorn, sinkhornBatch } from './sinkhorn';
+export { sinkhorn } from './sinkhorn';
 export type { MarginalCheck, Status } from './solution';

@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../runtime/errors';
+import type { NumberArray, Numbers } from './numbers';
 import type { SinkhornOptions } from './options';
-import { type NumberArray, type PointProblem, total } from './problem';
+import { type PointProblem, total } from './problem';
 import type { SinkhornResult } from './result';
 import { sinkhorn } from './sinkhorn';
 
@@ -34,9 +35,9 @@ export interface DivergenceResult {
  * @param options with `epsilon` in the cost's unit (of the problem between the clouds: a relative one would differ here).
  */
 export function selfTerm(
-  points: NumberArray,
+  points: Numbers,
   dimension: number,
-  weights: NumberArray | undefined,
+  weights: Numbers | undefined,
   options: SinkhornOptions & { epsilon: number },
 ): SelfTerm {
   const result = sinkhorn(

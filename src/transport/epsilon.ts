@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../runtime/errors';
-import { costRow, type NumberArray, type PointSource, type PreparedProblem } from './problem';
+import { type NumberArray, shown } from './numbers';
+import { costRow, type PointSource, type PreparedProblem } from './problem';
 
 /**
  * Regularisation strength: in the cost's unit, or as a multiple of a statistic of the cost matrix, or annealed. Statistics are over
@@ -17,6 +18,7 @@ export type Epsilon =
       anneal?: { from?: number; factor?: number };
     };
 
+const STATISTICS = ['absolute', 'mean', 'max', 'median'];
 const MEDIAN_ENTRIES = 2 ** 20;
 
 /**
@@ -24,9 +26,16 @@ const MEDIAN_ENTRIES = 2 ** 20;
  * @throws InvalidInputError for an epsilon that is not a positive finite number.
  */
 export function resolveEpsilons(epsilon: Epsilon, problem: PreparedProblem): number[] {
-  const given = typeof epsilon === 'number' ? { value: epsilon } : epsilon;
+  const given = typeof epsilon === 'object' && epsilon !== null ? epsilon : { value: epsilon };
   requirePositive('epsilon', given.value);
   const relativeTo = given.relativeTo ?? 'absolute';
+  if (!STATISTICS.includes(relativeTo)) {
+    throw new InvalidInputError('Epsilon, relativeTo', {
+      given: shown(relativeTo),
+      expected: STATISTICS.join(' | '),
+      remedy: 'Correct the name, or leave it out for an absolute epsilon.',
+    });
+  }
   const scale = relativeTo === 'absolute' ? 1 : costStatistic(problem, relativeTo);
   // A cost that is zero everywhere (all points equal) has scale 0; any positive epsilon then gives the same plan.
   const last = scale > 0 ? given.value * scale : given.value;
@@ -34,9 +43,9 @@ export function resolveEpsilons(epsilon: Epsilon, problem: PreparedProblem): num
   if (!given.anneal) return [last];
   const { from = 1, factor = 0.25 } = given.anneal;
   requirePositive('anneal.from', from);
-  if (!(factor > 0 && factor < 1)) {
+  if (!(Number.isFinite(factor) && factor > 0 && factor < 1)) {
     throw new InvalidInputError('Epsilon, anneal.factor', {
-      given: String(factor),
+      given: shown(factor),
       expected: 'a number strictly between 0 and 1',
       remedy: 'Use 0.25, or a value nearer 1 for a slower descent.',
     });
@@ -106,9 +115,9 @@ function scatter(points: NumberArray, centre: Float64Array, rows: number[]): num
 }
 
 function requirePositive(name: string, value: number): void {
-  if (!(value > 0 && value < Infinity)) {
+  if (!(Number.isFinite(value) && value > 0)) {
     throw new InvalidInputError(`Sinkhorn, ${name}`, {
-      given: String(value),
+      given: shown(value),
       expected: 'a finite number > 0',
       remedy: "Use e.g. { value: 0.05, relativeTo: 'mean' }; for epsilon = 0 use exactTransport.",
     });

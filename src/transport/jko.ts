@@ -1,8 +1,9 @@
 import { InvalidInputError } from '../runtime/errors';
 import { barycentricProjection } from './barycentric';
 import { type Gaussian, gaussianGeodesic } from './bures';
+import { finiteNumbers, type NumberArray, type Numbers, shown } from './numbers';
 import type { SinkhornOptions } from './options';
-import { type NumberArray, type PointProblem, total } from './problem';
+import { type PointProblem, pointsOf, total } from './problem';
 import type { SinkhornResult } from './result';
 import { sinkhorn } from './sinkhorn';
 
@@ -25,7 +26,7 @@ export function eulerGaussian(current: Gaussian, target: Gaussian, eta: number):
 /** A term lambda sum_i a_i |x_i - anchor_i|^2 that holds each particle near a point of its own. */
 export interface Anchor {
   /** [n, dimension] */
-  points: NumberArray;
+  points: Numbers;
   /** lambda >= 0 */
   weight: number;
 }
@@ -70,17 +71,26 @@ export interface ParticleStep {
 export function jkoStep(problem: PointProblem, options: ParticleStepOptions): ParticleStep {
   const { eta, scheme = 'proximal', anchor, debiased = false, ...rest } = options;
   requireStep(eta);
-  const { x, y, dimension } = problem;
-  const lambda = anchor?.weight ?? 0;
-  if (anchor && (anchor.points.length !== x.length || !(lambda >= 0 && lambda < Infinity))) {
+  if (scheme !== 'proximal' && scheme !== 'euler') {
+    throw new InvalidInputError('Step of the gradient flow, scheme', {
+      given: shown(scheme),
+      expected: 'proximal | euler',
+      remedy: 'Correct the name, or leave it out for proximal.',
+    });
+  }
+  const coupling = sinkhorn(problem, rest);
+  const { dimension } = problem;
+  const x = pointsOf('x', problem.x, dimension);
+  const lambda = anchor ? anchor.weight : 0;
+  const place = anchor ? finiteNumbers('Anchor of a particle step', anchor.points) : x;
+  if (place.length !== x.length || !(Number.isFinite(lambda) && lambda >= 0)) {
     throw new InvalidInputError('Anchor of a particle step', {
-      given: `${anchor.points.length} numbers, weight ${anchor.weight}`,
+      given: `${place.length} numbers, weight ${shown(lambda)}`,
       expected: `${x.length} numbers, one point per particle, and a finite weight >= 0`,
       remedy: 'Give each particle its own anchor, row-major.',
     });
   }
-  const coupling = sinkhorn(problem, rest);
-  const goal = barycentricProjection(coupling, y, dimension);
+  const goal = barycentricProjection(coupling, problem.y, dimension);
   if (debiased) {
     const { a } = coupling.problem;
     const self = sinkhorn(
@@ -93,7 +103,7 @@ export function jkoStep(problem: PointProblem, options: ParticleStepOptions): Pa
   const points = new Float64Array(x.length);
   const inertia = 1 / (2 * eta);
   for (let k = 0; k < points.length; k++) {
-    const held = anchor ? lambda * anchor.points[k] : 0;
+    const held = lambda * place[k];
     points[k] =
       scheme === 'proximal'
         ? (goal[k] + held + inertia * x[k]) / (1 + lambda + inertia)
@@ -101,7 +111,7 @@ export function jkoStep(problem: PointProblem, options: ParticleStepOptions): Pa
   }
   const { a } = coupling.problem;
   const mass = total(a);
-  const attachment = anchor ? (lambda * meanSquare(x, anchor.points, a, dimension)) / mass : 0;
+  const attachment = (lambda * meanSquare(x, place, a, dimension)) / mass;
   const transport = coupling.dualValue / mass;
   return {
     points,
@@ -118,9 +128,9 @@ function meanSquare(x: NumberArray, y: NumberArray, weights: Float64Array, dimen
 }
 
 function requireStep(eta: number): void {
-  if (!(eta > 0 && eta < Infinity)) {
+  if (!(Number.isFinite(eta) && eta > 0)) {
     throw new InvalidInputError('Step of the gradient flow, eta', {
-      given: String(eta),
+      given: shown(eta),
       expected: 'a finite number > 0',
       remedy: 'Use e.g. 0.5, which halves the distance in each proximal step.',
     });

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../runtime/errors';
-import { type NumberArray, prepareProblem, total } from './problem';
+import { type NumberArray, type Numbers, shown } from './numbers';
+import { pointsOf, prepareProblem, total } from './problem';
 
 /**
  * W_p^p between two weighted point sets on the line, for the cost |x - y|^p, p >= 1: the monotone coupling of quantiles.
@@ -7,19 +8,20 @@ import { type NumberArray, prepareProblem, total } from './problem';
  * @throws InvalidInputError for wrong input or p < 1.
  */
 export function transportOnLine(
-  x: NumberArray,
-  y: NumberArray,
+  source: Numbers,
+  target: Numbers,
   power = 2,
-  sourceWeights?: NumberArray,
-  targetWeights?: NumberArray,
+  sourceWeights?: Numbers,
+  targetWeights?: Numbers,
 ): number {
-  if (!(power >= 1 && power < Infinity)) {
+  if (!(Number.isFinite(power) && power >= 1)) {
     throw new InvalidInputError('Transport on the line, power', {
-      given: String(power),
+      given: shown(power),
       expected: 'a finite number >= 1',
       remedy: 'For concave costs the monotone coupling is not optimal: use exactTransport.',
     });
   }
+  const [x, y] = [pointsOf('x', source, 1), pointsOf('y', target, 1)];
   const { n, m, a, b } = prepareProblem({ x, y, dimension: 1, sourceWeights, targetWeights });
   const totalA = total(a);
   const totalB = total(b);

@@ -1,7 +1,8 @@
 import { InvalidInputError } from '../runtime/errors';
 import { defaultThreads } from '../runtime/threads';
 import { type Epsilon, resolveEpsilons } from './epsilon';
-import type { NumberArray, PreparedProblem } from './problem';
+import { finiteNumbers, type NumberArray, type Numbers, shown } from './numbers';
+import type { PreparedProblem } from './problem';
 
 /** What is compared with what in an unbalanced problem. */
 export interface Unbalanced {
@@ -24,7 +25,7 @@ export interface SinkhornOptions {
   /** Leave out for balanced transport. */
   unbalanced?: Unbalanced;
   /** Potentials to start from (in the convention of the result). */
-  start?: { f?: NumberArray; g?: NumberArray };
+  start?: { f?: Numbers; g?: Numbers };
   /** `auto` (default): WebAssembly kernels in float32 when they are there, else `float64`, the plain oracle. */
   engine?: 'auto' | 'float32' | 'float64';
   /** Of the kernels: `auto` (default) scales and falls back to the log domain by itself; the others force one. */
@@ -62,28 +63,26 @@ const ENGINES = ['auto', 'float32', 'float64'];
  * @throws InvalidInputError naming the wrong option.
  */
 export function resolveSettings(options: SinkhornOptions, problem: PreparedProblem): Settings {
-  const { tolerance = 1e-6, maxIterations = 2000, unbalanced, start = {}, method = 'auto', engine = 'auto' } = options;
+  const { tolerance = 1e-6, maxIterations = 2000, unbalanced, method = 'auto', engine = 'auto' } = options;
   // Two threads already read the kernel nearly as fast as memory gives it.
   const threads = options.threads ?? (Math.max(problem.n, problem.m) >= 2048 ? Math.min(2, defaultThreads()) : 1);
-  check('tolerance', tolerance, tolerance >= 0 && tolerance < Infinity, 'a finite number >= 0');
+  check('tolerance', tolerance, Number.isFinite(tolerance) && tolerance >= 0, 'a finite number >= 0');
   check('maxIterations', maxIterations, Number.isInteger(maxIterations) && maxIterations >= 1, 'an integer >= 1');
   check('threads', threads, Number.isInteger(threads) && threads >= 1 && threads <= 64, 'an integer in 1 .. 64');
   check('method', method, METHODS.includes(method), METHODS.join(' | '));
   check('engine', engine, ENGINES.includes(engine), ENGINES.join(' | '));
   const penalty = unbalanced?.penalty ?? Infinity;
   const rho = typeof penalty === 'number' ? ([penalty, penalty] as const) : ([penalty.source, penalty.target] as const);
-  for (const value of rho)
-    check('unbalanced.penalty', value, value > 0, 'a number > 0, or Infinity for an exact marginal');
+  for (const value of rho) {
+    const positive = typeof value === 'number' && value > 0;
+    check('unbalanced.penalty', value, positive, 'a number > 0, or Infinity for an exact marginal');
+  }
   const reference = unbalanced?.reference ?? 'product';
   check('unbalanced.reference', reference, ['product', 'entropy'].includes(reference), 'product | entropy');
-  for (const [name, count] of [
-    ['f', problem.n],
-    ['g', problem.m],
-  ] as const) {
-    const potential = start[name];
-    if (potential) check(`start.${name}`, `${potential.length} values`, potential.length === count, `${count} values`);
-    if (potential) check(`start.${name}`, 'a non-finite potential', potential.every(Number.isFinite), 'finite values');
-  }
+  const f = potential('f', options.start?.f, problem.n);
+  // The same array for both sides stays one: it keeps a symmetric problem symmetric.
+  const same = options.start?.g === options.start?.f && problem.n === problem.m;
+  const start = { f, g: same ? f : potential('g', options.start?.g, problem.m) };
   const epsilons = resolveEpsilons(options.epsilon ?? { value: 0.05, relativeTo: 'mean' }, problem);
   return {
     symmetric: rho[0] === rho[1] && isSymmetric(problem, start),
@@ -98,10 +97,17 @@ export function resolveSettings(options: SinkhornOptions, problem: PreparedProbl
   };
 }
 
+function potential(name: string, given: Numbers | undefined, count: number): NumberArray | undefined {
+  if (given === undefined) return undefined;
+  const values = finiteNumbers(`Sinkhorn, start.${name}`, given);
+  check(`start.${name}`, `${values.length} values`, values.length === count, `${count} values`);
+  return values;
+}
+
 function check(name: string, value: unknown, good: boolean, expected: string): void {
   if (good) return;
   throw new InvalidInputError(`Sinkhorn, ${name}`, {
-    given: typeof value === 'string' ? value : String(value),
+    given: typeof value === 'string' ? value : shown(value),
     expected,
     remedy: 'Correct the option, or leave it out for its default.',
   });

@@ -1,7 +1,8 @@
 import { InvalidInputError } from '../runtime/errors';
 import type { KernelModules } from './engine/kernel-modules';
 import { Workspace } from './engine/workspace';
-import { costRow, type NumberArray, type PreparedProblem } from './problem';
+import { finiteNumbers, type NumberArray, type Numbers } from './numbers';
+import { costRow, type PreparedProblem } from './problem';
 
 /** What a plan is made of: potentials, their references and the costs. */
 export interface PlanParts {
@@ -70,7 +71,6 @@ export function planSums(parts: PlanParts): PlanSums {
 /**
  * Row sums [n] of P and P V [n, width] for row-major values V [m, width], row by row in float64, P never stored. With
  * `unitRows` every r_i counts as 1: quotients of the two then exist for rows without mass too.
- * @throws InvalidInputError when the values do not have m rows.
  */
 export function applyPlan(
   parts: PlanParts,
@@ -78,7 +78,6 @@ export function applyPlan(
   width: number,
   unitRows = false,
 ): { rowSums: Float64Array; product: Float64Array } {
-  requireValues(parts, values, width);
   const { n, m } = parts.problem;
   const [r, q] = parts.references;
   const product = new Float64Array(n * width);
@@ -104,7 +103,6 @@ export function applyPlanFloat32(
   modules: KernelModules,
   threads: number,
 ): { rowSums: Float64Array; product: Float64Array } {
-  requireValues(parts, values, width);
   const { problem, f, g, epsilon, references } = parts;
   const { n, m } = problem;
   const [r, q] = references;
@@ -137,8 +135,13 @@ export function applyPlanFloat32(
   }
 }
 
-function requireValues({ problem: { m } }: PlanParts, values: NumberArray, width: number): void {
-  if (values.length === m * width && width >= 1) return;
+/**
+ * Values [m, width] as `applyPlan` takes them.
+ * @throws InvalidInputError unless they are finite numbers, `width` for each target point.
+ */
+export function valuesToApply({ m }: PreparedProblem, given: Numbers, width: number): NumberArray {
+  const values = finiteNumbers('Values to transport', given);
+  if (Number.isInteger(width) && width >= 1 && values.length === m * width) return values;
   throw new InvalidInputError('Values to transport', {
     given: `${values.length} numbers with width = ${width}`,
     expected: `target points x width = ${m} x ${width}`,

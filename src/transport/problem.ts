@@ -1,7 +1,5 @@
 import { InvalidInputError } from '../runtime/errors';
-
-/** Row-major numbers in either precision. */
-export type NumberArray = Float32Array | Float64Array;
+import { finiteNumbers, type NumberArray, type Numbers, requireArray, requirePositiveInteger, shown } from './numbers';
 
 /** Cost between two points: a name, or any function of two points of `dimension` numbers that returns a finite number. */
 export type Metric = 'squared-euclidean' | 'euclidean' | 'cosine' | ((x: NumberArray, y: NumberArray) => number);
@@ -9,28 +7,28 @@ export type Metric = 'squared-euclidean' | 'euclidean' | 'cosine' | ((x: NumberA
 /** Weights of the two sides; both default to uniform, and need not sum to one in unbalanced problems. */
 export interface Marginals {
   /** [n] masses >= 0 of the source points; default 1/n each (over the points that the mask keeps). */
-  sourceWeights?: NumberArray;
+  sourceWeights?: Numbers;
   /** [m] masses >= 0 of the target points; default 1/m each. */
-  targetWeights?: NumberArray;
-  /** [n] 1 keeps a source point, 0 gives it no mass. */
-  sourceMask?: Uint8Array;
-  /** [m] 1 keeps a target point, 0 gives it no mass. */
-  targetMask?: Uint8Array;
+  targetWeights?: Numbers;
+  /** [n] 1 (or true) keeps a source point, 0 (or false) gives it no mass. */
+  sourceMask?: ArrayLike<number | boolean>;
+  /** [m] 1 (or true) keeps a target point, 0 (or false) gives it no mass. */
+  targetMask?: ArrayLike<number | boolean>;
 }
 
 /** Two point clouds and a cost between points (default: the squared Euclidean distance, not halved). */
 export interface PointProblem extends Marginals {
   /** [n, dimension] source points. */
-  x: NumberArray;
+  x: Numbers;
   /** [m, dimension] target points. */
-  y: NumberArray;
+  y: Numbers;
   dimension: number;
   metric?: Metric;
 }
 
 /** A cost matrix [rows, columns] of finite numbers. */
 export interface MatrixProblem extends Marginals {
-  cost: NumberArray;
+  cost: Numbers;
   rows: number;
   columns: number;
 }
@@ -64,10 +62,18 @@ export interface PreparedProblem {
  * @throws InvalidInputError for empty or non-finite input, negative or all-zero weights, shapes that do not fit.
  */
 export function prepareProblem(problem: TransportProblem): PreparedProblem {
+  if (typeof problem !== 'object' || problem === null) {
+    throw new InvalidInputError('Transport problem', {
+      given: shown(problem),
+      expected: '{ x, y, dimension } or { cost, rows, columns }',
+      remedy: 'Pass the points, or the cost matrix, as one object.',
+    });
+  }
   if ('cost' in problem) {
-    const { cost, rows, columns } = problem;
-    requirePositiveInteger('rows', rows);
-    requirePositiveInteger('columns', columns);
+    const { rows, columns } = problem;
+    requirePositiveInteger('Transport problem, rows', rows);
+    requirePositiveInteger('Transport problem, columns', columns);
+    const cost = finiteNumbers('Transport problem, cost', problem.cost);
     if (cost.length !== rows * columns) {
       throw new InvalidInputError('Cost matrix', {
         given: `${cost.length} numbers`,
@@ -75,17 +81,21 @@ export function prepareProblem(problem: TransportProblem): PreparedProblem {
         remedy: 'Pass the matrix row-major, with its own shape.',
       });
     }
-    requireFinite('cost', cost);
+    requireInRange('cost', largestSize(cost));
     return { n: rows, m: columns, source: { kind: 'matrix', values: cost }, ...weights(problem, rows, columns) };
   }
-  const { x, y, dimension, metric = 'squared-euclidean' } = problem;
-  requirePositiveInteger('dimension', dimension);
-  const n = countPoints('x', x, dimension);
-  const m = countPoints('y', y, dimension);
+  const { dimension, metric = 'squared-euclidean' } = problem;
+  requirePositiveInteger('Transport problem, dimension', dimension);
+  const x = pointsOf('x', problem.x, dimension);
+  const y = problem.y === problem.x ? x : pointsOf('y', problem.y, dimension); // a cloud against itself stays one
+  const [n, m] = [x.length / dimension, y.length / dimension];
   const masses = weights(problem, n, m);
-  if (metric === 'squared-euclidean') return { n, m, source: { kind: 'points', x, y, dimension }, ...masses };
-  const values = metricMatrix(x, y, dimension, metric);
-  requireFinite('cost given by the metric', values);
+  if (metric === 'squared-euclidean') {
+    requireInRange('squared distances', dimension * (largestSize(x) + largestSize(y)) ** 2);
+    return { n, m, source: { kind: 'points', x, y, dimension }, ...masses };
+  }
+  const values = finiteNumbers('Transport problem, cost given by the metric', metricMatrix(x, y, dimension, metric));
+  requireInRange('cost given by the metric', largestSize(values));
   return { n, m, source: { kind: 'matrix', values }, ...masses };
 }
 
@@ -115,7 +125,30 @@ export function costRow({ source, m }: Pick<PreparedProblem, 'source' | 'm'>, i:
   }
 }
 
-function countPoints(name: string, points: NumberArray, dimension: number): number {
+/** Potentials add and subtract costs, all of which must stay in the range of float64. */
+const LARGEST_COST = 1e300;
+
+function requireInRange(what: string, largest: number): void {
+  if (largest <= LARGEST_COST) return;
+  throw new InvalidInputError(`Transport problem, ${what}`, {
+    given: `up to ${largest}`,
+    expected: `at most ${LARGEST_COST}`,
+    remedy: 'Scale the costs or the points down.',
+  });
+}
+
+function largestSize(values: NumberArray): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  return largest;
+}
+
+/**
+ * Points [count, dimension] as engines take them.
+ * @throws InvalidInputError for anything but a positive whole number of rows of finite numbers.
+ */
+export function pointsOf(name: string, given: Numbers, dimension: number): NumberArray {
+  const points = finiteNumbers(`Transport problem, points ${name}`, given);
   if (points.length === 0 || points.length % dimension !== 0) {
     throw new InvalidInputError(`Points ${name}`, {
       given: `${points.length} numbers with dimension = ${dimension}`,
@@ -123,22 +156,21 @@ function countPoints(name: string, points: NumberArray, dimension: number): numb
       remedy: 'Pass points row-major as [count, dimension]; an empty cloud has no transport.',
     });
   }
-  requireFinite(`points ${name}`, points);
-  return points.length / dimension;
+  return points;
 }
 
 function metricMatrix(x: NumberArray, y: NumberArray, d: number, metric: Exclude<Metric, 'squared-euclidean'>) {
   const between = typeof metric === 'function' ? metric : NAMED[metric];
   if (!between) {
     throw new InvalidInputError('Metric', {
-      given: JSON.stringify(metric),
+      given: shown(metric),
       expected: "'squared-euclidean', 'euclidean', 'cosine' or a function (x, y) => number",
       remedy: 'Use one of these names, or pass the cost matrix itself.',
     });
   }
   const n = x.length / d;
   const m = y.length / d;
-  const out = new Float64Array(n * m);
+  const out: number[] = []; // whatever the metric gives is checked before it is converted
   for (let i = 0; i < n; i++) {
     const from = x.subarray(i * d, (i + 1) * d);
     for (let j = 0; j < m; j++) out[i * m + j] = between(from, y.subarray(j * d, (j + 1) * d));
@@ -167,17 +199,28 @@ const NAMED: Record<string, (x: NumberArray, y: NumberArray) => number> = {
 
 function weights(problem: Marginals, n: number, m: number): { a: Float64Array; b: Float64Array } {
   return {
-    a: oneSide('source', problem.sourceWeights, problem.sourceMask, n),
-    b: oneSide('target', problem.targetWeights, problem.targetMask, m),
+    a: massesOf('source', problem.sourceWeights, problem.sourceMask, n),
+    b: massesOf('target', problem.targetWeights, problem.targetMask, m),
   };
 }
 
-function oneSide(side: string, given: NumberArray | undefined, mask: Uint8Array | undefined, count: number) {
+/**
+ * Masses [count] from weights (default uniform, of total mass one) and a mask.
+ * @throws InvalidInputError for wrong kinds or counts, negative weights, or no mass at all.
+ */
+export function massesOf(
+  side: string,
+  weights: Marginals['sourceWeights'],
+  mask: Marginals['sourceMask'],
+  count: number,
+): Float64Array {
   for (const [name, array] of [
-    ['Weights', given],
+    ['Weights', weights],
     ['Mask', mask],
   ] as const) {
-    if (array && array.length !== count) {
+    if (array === undefined) continue;
+    requireArray(`${name} of the ${side}`, array);
+    if (array.length !== count) {
       throw new InvalidInputError(`${name} of the ${side}`, {
         given: `${array.length} values`,
         expected: `one for each of the ${count} points`,
@@ -185,12 +228,24 @@ function oneSide(side: string, given: NumberArray | undefined, mask: Uint8Array 
       });
     }
   }
+  const given = weights && finiteNumbers(`Weights of the ${side}`, weights);
+  const keeps = (i: number) => mask === undefined || Boolean(mask[i]);
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    if (mask && typeof mask[i] !== 'boolean' && !Number.isFinite(mask[i])) {
+      throw new InvalidInputError(`Mask of the ${side}`, {
+        given: `${shown(mask[i])} at index ${i}`,
+        expected: '1 or true, 0 or false',
+        remedy: 'Mark what is kept by 1, the rest by 0.',
+      });
+    }
+    if (keeps(i)) kept++;
+  }
   const out = new Float64Array(count);
-  const uniform = 1 / (mask ? mask.reduce((sum, keep) => sum + (keep ? 1 : 0), 0) : count);
   let total = 0;
   for (let i = 0; i < count; i++) {
-    const weight = mask && !mask[i] ? 0 : given ? given[i] : uniform;
-    if (!(weight >= 0 && weight < Infinity)) {
+    const weight = !keeps(i) ? 0 : given ? given[i] : 1 / kept;
+    if (weight < 0) {
       throw new InvalidInputError(`Weights of the ${side}`, {
         given: `${weight} at index ${i}`,
         expected: 'finite numbers >= 0',
@@ -208,26 +263,4 @@ function oneSide(side: string, given: NumberArray | undefined, mask: Uint8Array 
     });
   }
   return out;
-}
-
-function requireFinite(what: string, values: NumberArray): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) {
-      throw new InvalidInputError(`Transport problem, ${what}`, {
-        given: `${values[i]} at index ${i}`,
-        expected: 'finite numbers only',
-        remedy: 'Remove or repair the entry; to forbid a pair give it a large finite cost.',
-      });
-    }
-  }
-}
-
-function requirePositiveInteger(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) {
-    throw new InvalidInputError(`Transport problem, ${name}`, {
-      given: String(value),
-      expected: 'an integer >= 1',
-      remedy: 'State the shape of the arrays that you pass.',
-    });
-  }
 }

@@ -1,7 +1,8 @@
 import { kernelModules } from './engine/kernel-modules';
+import type { Numbers } from './numbers';
 import type { Settings } from './options';
-import { applyPlan, applyPlanFloat32, type PlanSums, planEntries, planSums } from './plan';
-import { type NumberArray, type PreparedProblem, total } from './problem';
+import { applyPlan, applyPlanFloat32, type PlanSums, planEntries, planSums, valuesToApply } from './plan';
+import { type PreparedProblem, total } from './problem';
 import { type MarginalCheck, type Solution, type Status, sides } from './solution';
 
 const REMEDIES: Record<Status, string> = {
@@ -117,8 +118,10 @@ export class SinkhornResult {
   /**
    * P V [n, width] for row-major values V [m, width], and the row sums [n] of P, without keeping P; by the kernels (float32)
    * when they solved the problem. With `unitRows` every r_i counts as 1, so that rows without mass have a quotient too.
+   * @throws InvalidInputError unless the values are finite numbers, `width` for each target point.
    */
-  apply(values: NumberArray, width: number, unitRows = false): { rowSums: Float64Array; product: Float64Array } {
+  apply(given: Numbers, width: number, unitRows = false): { rowSums: Float64Array; product: Float64Array } {
+    const values = valuesToApply(this.problem, given, width);
     const modules = this.method.startsWith('float32') ? kernelModules() : undefined;
     return modules
       ? applyPlanFloat32(this, values, width, unitRows, modules, this.settings.threads)

@@ -5,7 +5,6 @@ import {
   gaussianOfPoints,
   jkoStep,
   sinkhorn,
-  sinkhornBatch,
   sinkhornDivergence,
 } from '../../src/library/transport';
 import { key, normal } from '../../src/runtime/random';
@@ -46,8 +45,6 @@ export function run(large: boolean): Record<string, Outcome> {
     const { f, g, method } = sinkhorn(problem, { maxIterations: 3, tolerance: 0 });
     outcomes.large = { values: [...f, ...g], ran: method };
   }
-  const batch = sinkhornBatch({ batch: 4, x: problem.x, y: cloud(7, 40, 3), dimension: 3 });
-  outcomes.batch = { values: batch.flatMap(({ f }) => [...f]), ran: batch[0].method };
   const divergence = sinkhornDivergence(problem);
   outcomes.divergence = {
     values: [divergence.value, ...divergenceGradient(divergence)],

@@ -7,7 +7,6 @@ import {
   type SinkhornOptions,
   selfTerm,
   sinkhorn,
-  sinkhornBatch,
   sinkhornDivergence,
   transportOnLine,
 } from '../../src/transport';
@@ -44,7 +43,7 @@ describe('transport refuses wrong input by name', () => {
     ['threads', {}, { threads: 1.5 }, /threads: got 1.5/],
     ['penalty', {}, { unbalanced: { penalty: 0 } }, /unbalanced.penalty: got 0/],
     ['start', {}, { start: { g: new Float64Array(4) } }, /start.g: got 4 values; expected 5 values/],
-    ['start NaN', {}, { start: { f: new Float64Array(6).fill(Number.NaN) } }, /start.f: got a non-finite/],
+    ['start NaN', {}, { start: { f: new Float64Array(6).fill(Number.NaN) } }, /start.f: got NaN at index 0/],
   ];
   for (const [name, problem, options, message] of wrong) {
     it(name, () => {
@@ -65,7 +64,6 @@ describe('transport refuses wrong input by name', () => {
       /6 numbers; expected rows x columns = 2 x 4/,
     );
     refused(() => sinkhorn({ cost: Float64Array.of(1, Number.NaN), rows: 1, columns: 2 }), /cost: got NaN at index 1/);
-    refused(() => sinkhornBatch({ ...good, batch: 4 }), /x: got 12 numbers with batch = 4/);
     refused(() => barycentricProjection(sinkhorn(good), new Float64Array(4), 1), /got 4 numbers with width = 1/);
     const self = selfTerm(good.y, 2, undefined, { epsilon: 1 });
     refused(() => sinkhornDivergence(good, { epsilon: 2 }, self), /epsilon = 1; expected epsilon = 2/);

@@ -7,7 +7,6 @@ import {
   type SinkhornOptions,
   type SinkhornResult,
   sinkhorn,
-  sinkhornBatch,
 } from '../../src/transport';
 import { kernelsFromFiles, startThreads } from '../../src/transport/engine/kernel-files';
 import { kernelModules, loadKernels, provideKernels } from '../../src/transport/engine/kernel-modules';
@@ -168,22 +167,6 @@ describe('transport kernels against the float64 oracle', () => {
         assert.ok(error < 5e-6, `plan error ${error} at epsilon ${value}`);
       }
     }
-  });
-
-  it('a batch equals its problems one by one', () => {
-    const [batch, n, m, d] = [7, 20, 24, 3];
-    const x = cloud(7, batch * n, d);
-    const y = cloud(8, batch * m, d, 0.5);
-    const results = sinkhornBatch({ batch, x, y, dimension: d }, { epsilon: mean(0.05) });
-    assert.equal(results.length, batch);
-    results.forEach((result, k) => {
-      const one = sinkhorn(
-        { x: x.subarray(k * n * d, (k + 1) * n * d), y: y.subarray(k * m * d, (k + 1) * m * d), dimension: d },
-        { epsilon: mean(0.05) },
-      );
-      assert.deepEqual(result.f, one.f);
-      assert.deepEqual(result.g, one.g);
-    });
   });
 
   it('annealing and warm starts give the same plan in fewer iterations', () => {

@@ -19,17 +19,12 @@ const ALTERNATE_ABOVE = 2 ** 20;
 type Outcome = 'converged' | 'budget' | 'stalled' | 'underflow' | 'absorb' | 'repaired';
 
 /** Sinkhorn in float32 WebAssembly with float64 potentials; see `kernels/` for the inner loops. */
-export function solveFloat32(
-  problem: PreparedProblem,
-  settings: Settings,
-  modules: KernelModules,
-  workspace?: Workspace,
-): Solution {
-  const space = workspace ?? new Workspace(problem, modules, settings.threads);
+export function solveFloat32(problem: PreparedProblem, settings: Settings, modules: KernelModules): Solution {
+  const space = new Workspace(problem, modules, settings.threads);
   try {
     return new KernelSolve(problem, settings, space, modules.relaxed).run();
   } finally {
-    if (!workspace) space.release();
+    space.release();
   }
 }
 

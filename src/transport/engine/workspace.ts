@@ -1,8 +1,11 @@
+import { InvalidInputError } from '../../runtime/errors';
 import { meanSquaredDistance } from '../epsilon';
-import type { NumberArray, PreparedProblem } from '../problem';
+import type { NumberArray } from '../numbers';
+import type { PreparedProblem } from '../problem';
 import { type KernelModules, type KernelName, type Kernels, type ThreadTeam, threadStarter } from './kernel-modules';
 
 const PAGE = 65536;
+const LARGEST_PAGES = 65536;
 /** Constants of the compiled modules lie below this address. */
 const BASE = PAGE;
 /** A thread's own memory above this size is given back after a solve; smaller ones, and shared ones, are kept for the next. */
@@ -14,6 +17,8 @@ const KEPT_COSTS = 2 ** 19;
 /** From this dimension on, float32 points are subtracted in float32 while the mean cost is at most WIDE_SCALE epsilon. */
 const WIDE_DIMENSION = 64;
 const WIDE_SCALE = 50;
+/** Mean costs between which squared float32 differences neither overflow nor vanish. */
+const WIDE_RANGE = [1e-20, 1e20];
 /** Potential of columns without mass and of the padding: never the minimum of a row, and exp(-Infinity) = 0, whatever the costs. */
 const ABSENT = -Infinity;
 
@@ -232,7 +237,8 @@ export class Workspace {
     if (!(source.x instanceof Float32Array && source.y instanceof Float32Array)) return false;
     // Over all points: those without mass have potentials too.
     this.meanCost ??= meanSquaredDistance(source, [...problem.a.keys()], [...problem.b.keys()]);
-    return this.meanCost <= WIDE_SCALE * epsilon;
+    const [least, most] = WIDE_RANGE;
+    return this.meanCost <= WIDE_SCALE * epsilon && this.meanCost >= least && this.meanCost <= most;
   }
 
   /** Ends the helpers' session and keeps the memory for the next solve unless it is large and not shared. */
@@ -268,10 +274,20 @@ export class Workspace {
 function takeInstance(module: WebAssembly.Module, shared: boolean, bytes: number): Instance {
   const kind = shared ? 'shared' : 'single';
   const pages = Math.ceil(bytes / PAGE);
+  if (pages > LARGEST_PAGES) {
+    throw new InvalidInputError('Sinkhorn, size of the problem', {
+      given: `${(bytes / 2 ** 30).toFixed(1)} GB for the kernel matrix`,
+      expected: 'at most 4 GB, the memory of WebAssembly',
+      remedy: 'Take fewer points: 4 bytes are needed for each pair.',
+    });
+  }
   let instance = idle[kind];
   idle[kind] = undefined; // a solve inside a solve (a metric that calls sinkhorn) gets a memory of its own
   if (instance?.module !== module) {
-    const memory = new WebAssembly.Memory({ initial: pages, ...(shared ? { maximum: 65536, shared: true } : {}) });
+    const memory = new WebAssembly.Memory({
+      initial: pages,
+      ...(shared ? { maximum: LARGEST_PAGES, shared: true } : {}),
+    });
     const created = new WebAssembly.Instance(module, { env: { memory } });
     instance = { module, memory, kernels: created.exports as unknown as Kernels };
   }
