@@ -1,17 +1,19 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { checksum, requireChecksum, withChecksum } from '../io/checksum';
 import { drawProcedural, imageKey, PROCEDURAL_CLASSES, type ProceduralOptions, proceduralDefaults } from './procedural';
 
 /** Change with the drawing code, so that old caches are not taken for new ones. */
 const DRAWING = 1;
 
-/** File that is written last: a folder without it is incomplete (an older version's) and is drawn again. */
+/** File that is written last: how many images there are, and the checksum of all. */
 const COMPLETE = '.complete.json';
 
 /**
  * The procedural images as real PNG files, one folder per class, drawn once into a cache. They are drawn beside their place
- * and moved there when complete, so that several processes may ask for them at a time.
+ * and moved there when complete, so that several processes may ask for them at a time. A folder in which a file is missing, added
+ * or changed is drawn again.
  * @returns the folder, ready for `loadImageFolder`
  */
 export async function proceduralFolder(
@@ -21,7 +23,7 @@ export async function proceduralFolder(
   const { split, perClass, size, seed } = inEffect;
   const name = `procedural-${size}px-seed${seed}-v${DRAWING}`;
   const root = join(options.cache ?? '.cache', name, `${split}-${perClass}`);
-  if (existsSync(join(root, COMPLETE))) return root;
+  if (isWhole(root)) return root;
   const draft = `${root}.${process.pid}.partial`;
   const total = PROCEDURAL_CLASSES.length * perClass;
   let done = 0;
@@ -43,15 +45,42 @@ export async function proceduralFolder(
       options.onProgress?.(done, total);
     }
   }
-  writeFileSync(join(draft, COMPLETE), `${JSON.stringify(inEffect)}\n`);
-  if (!existsSync(join(root, COMPLETE))) {
+  writeFileSync(join(draft, COMPLETE), `${JSON.stringify(withChecksum({ ...inEffect, ...contentOf(draft) }))}\n`);
+  if (!isWhole(root)) {
     rmSync(root, { recursive: true, force: true });
     try {
       renameSync(draft, root);
     } catch (error) {
-      if (!existsSync(join(root, COMPLETE))) throw error; // else another process was quicker
+      if (!isWhole(root)) throw error; // else another process was quicker
     }
   }
   rmSync(draft, { recursive: true, force: true });
   return root;
+}
+
+/** The number of images in the class folders, and the checksum of their names and bytes. */
+function contentOf(root: string): { images: number; content: string } {
+  const names = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => readdirSync(join(root, name)).map((file) => `${name}/${file}`))
+    .sort();
+  const parts = function* () {
+    for (const name of names) {
+      yield name;
+      yield readFileSync(join(root, name));
+    }
+  };
+  return { images: names.length, content: checksum(parts()) };
+}
+
+/** Whether the folder holds exactly what was drawn. Reads all of it: 0.3 s for 12,000 images. */
+export function isWhole(root: string): boolean {
+  try {
+    const path = join(root, COMPLETE);
+    const stated = requireChecksum<ReturnType<typeof contentOf>>(path, JSON.parse(readFileSync(path, 'utf8')));
+    const found = contentOf(root);
+    return found.images === stated.images && found.content === stated.content;
+  } catch {
+    return false; // no such folder, or not whole
+  }
 }

@@ -23,6 +23,8 @@ export interface SafetensorsFile {
   tensors: Map<string, StoredTensor>;
   /** SHA-256 of names, types, shapes, values and metadata, where this project wrote the file. */
   checksum?: string;
+  /** Compares the checksum at once, where there is one; the first values that are read do so anyway. @throws FileFormatError */
+  verify(): void;
 }
 
 /** Far above what models need (MAR-H has 1.2 MB), and little enough to be read in memory: the format itself allows 100 MB. */
@@ -54,7 +56,7 @@ export function readSafetensors(from: string | ByteSource): SafetensorsFile {
   const tensors = new Map<string, StoredTensor>();
   const ranges: Range[] = [];
   let checked = stated === undefined;
-  const check = () => {
+  const verify = () => {
     if (checked) return;
     const contents = ranges.map(({ begin, end, ...tensor }) => ({
       ...tensor,
@@ -76,13 +78,13 @@ export function readSafetensors(from: string | ByteSource): SafetensorsFile {
     const { dtype, shape, begin, end } = range;
     ranges.push(range);
     const read = () => {
-      check();
+      verify();
       return elementsOf(dtype, source.read(start + begin, end - begin));
     };
     tensors.set(name, storedTensor(dtype, shape, read));
   }
   requireTiling(source.name, ranges, source.size - start);
-  return { metadata, tensors, checksum: stated };
+  return { metadata, tensors, checksum: stated, verify };
 }
 
 /**
@@ -225,7 +227,7 @@ function metadataOf(file: string, given: Json | undefined): { metadata: Record<s
     throw damaged(file, '__metadata__ that is not a map of texts', 'an object whose values are texts');
   }
   const texts = given as Map<string, string>;
-  const claims = [...texts].filter(([key, value]) => key === OURS || value.startsWith(`${OURS} `));
+  const claims = [...texts].filter(([key, value]) => key === OURS || value.startsWith(`${OURS} sha256:`));
   if (claims.length === 0) return { metadata: Object.fromEntries(texts) };
   const [[key, value]] = claims;
   const stated = /^condition-refinement sha256:([0-9a-f]{64})$/.exec(value)?.[1];

@@ -13,25 +13,29 @@ export interface Checkpoint {
   identity: Identity;
   /** Seconds spent so far, over all runs. */
   seconds: number;
+  /** Checksum of the log at this step; empty where there is none. */
+  log: string;
 }
 
-const FORMAT = 'training state 2'; // must not begin with the name under which checksums are kept
+const FORMAT = 'training state 3';
 
 /** Writes a checkpoint as one safetensors file, all or nothing: a crash at any moment leaves the old one whole. */
-export function saveCheckpoint(path: string, { state, identity, seconds }: Checkpoint): void {
+export function saveCheckpoint(path: string, { state, identity, seconds, log }: Checkpoint): void {
   const tensors = [...state.tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }] as const);
   writeSafetensors(path, tensors, {
     format: FORMAT,
     step: String(state.step),
     seconds: String(seconds),
     identity: JSON.stringify(identity),
+    log,
   });
 }
 
-/** Reads a checkpoint, or undefined where there is none. @throws FileFormatError for a file that is something else. */
+/** Reads a checkpoint, or undefined where there is none. @throws FileFormatError for a file that is damaged or something else. */
 export function loadCheckpoint(path: string): Checkpoint | undefined {
   if (!existsSync(path)) return undefined;
-  const { metadata, tensors } = readSafetensors(path);
+  const { metadata, tensors, verify } = readSafetensors(path);
+  verify();
   if (metadata.format !== FORMAT) {
     throw new FileFormatError(path, {
       given: `format ${JSON.stringify(metadata.format)}`,
@@ -46,7 +50,7 @@ export function loadCheckpoint(path: string): Checkpoint | undefined {
       data: toFloat32({ dtype: tensor.dtype, data: tensor.read() }),
     });
   }
-  return { state, identity: JSON.parse(metadata.identity), seconds: Number(metadata.seconds) };
+  return { state, identity: JSON.parse(metadata.identity), seconds: Number(metadata.seconds), log: metadata.log };
 }
 
 /** Checks that a checkpoint belongs to this training. @throws InvalidInputError naming each field that differs. */

@@ -1,10 +1,11 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { NumericalError } from '../runtime/errors';
+import { checksum } from '../io/checksum';
+import { FileFormatError, NumericalError } from '../runtime/errors';
 import { pause } from '../runtime/interrupt';
 import type { Parameters } from '../runtime/parameters';
-import { type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
+import { type Checkpoint, type Identity, loadCheckpoint, requireSameIdentity, saveCheckpoint } from './checkpoint';
 import { learningRateAt, type RateSchedule } from './schedule';
 import type { Shards } from './shards';
 import { type Batch, eagerStep, type Loss, type StepOptions, type TrainStep } from './step';
@@ -89,7 +90,7 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   if (files && found) {
     requireSameIdentity(files.checkpoint, found.identity, JSON.parse(JSON.stringify(identity)));
     update.importState(found.state);
-    trimLog(files.log, found.state.step);
+    trimLog(files.log, found);
   }
   const firstStep = found?.state.step ?? 0;
   const earlier = found?.seconds ?? 0;
@@ -101,7 +102,8 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   let saved = firstStep;
   const save = () => {
     if (files && saved !== step) {
-      saveCheckpoint(files.checkpoint, { state: update.exportState(), identity, seconds: secondsNow() });
+      const log = checksumOf(files.log);
+      saveCheckpoint(files.checkpoint, { state: update.exportState(), identity, seconds: secondsNow(), log });
       saved = step;
     }
   };
@@ -174,20 +176,33 @@ function openFolder(out: string, resume: boolean) {
   return files;
 }
 
-/** Drops log lines of steps that a resumed run does again, and a last line that a crash cut short. */
-function trimLog(path: string, step: number): void {
+/**
+ * Drops log lines of steps that a resumed run does again, and a last line that a crash cut short. Without a log the run goes on.
+ * @throws FileFormatError when the rest is not the log of the checkpoint
+ */
+function trimLog(path: string, { state, log }: Checkpoint): void {
   if (!existsSync(path)) return;
   const kept = readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => {
       try {
-        return (JSON.parse(line) as Progress).step <= step;
+        return (JSON.parse(line) as Progress).step <= state.step;
       } catch {
         return false;
       }
     });
-  writeFileSync(path, kept.map((line) => `${line}\n`).join(''));
+  const text = kept.map((line) => `${line}\n`).join('');
+  if (checksum([text]) !== log) {
+    throw new FileFormatError(path, {
+      given: `a log whose lines up to step ${state.step} changed since`,
+      expected: 'the log that the checkpoint beside it was written with',
+      remedy: 'Restore it from a copy, or remove it to go on without its lines.',
+    });
+  }
+  writeFileSync(path, text);
 }
+
+const checksumOf = (log: string) => checksum([existsSync(log) ? readFileSync(log) : '']);
 
 function explain(error: unknown, name: string, step: number, checkpoint: string | undefined): unknown {
   if (!(error instanceof NumericalError)) return error;

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { writeFileAtomic } from '../io/atomic-file';
-import { loadParameters, saveParameters } from '../io/parameters';
+import { damaged } from '../io/byte-source';
+import { requireChecksum, withChecksum } from '../io/checksum';
+import { saveParameters, toTensor } from '../io/parameters';
 import { readSafetensors } from '../io/safetensors';
 import { FileFormatError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
@@ -20,6 +22,8 @@ export interface Provenance {
   data: { name: string; images: number; size: number; classes: string[]; hash: string };
   /** Hashes of weights that this training built on, such as the VAE of a token model. */
   madeWith?: Record<string, string>;
+  /** Checksum of the weights' file: the JSON belongs to these weights alone. Absent before they are saved. */
+  weights?: string;
   config: unknown;
   options: unknown;
   parameters: number;
@@ -44,11 +48,12 @@ export interface TrainedModel<Config> {
 /** Where the shipped checkpoints are. */
 export const CHECKPOINTS = 'data/checkpoints';
 
-/** Writes `folder/name.safetensors` (weights, model name and configuration) and `folder/name.json` (provenance). */
+/** Writes `folder/name.safetensors` (weights, model name and configuration) and `folder/name.json` (provenance), with checksums. */
 export function saveTrainedModel(folder: string, parameters: Parameters, provenance: Provenance): string {
   const path = join(folder, `${provenance.model}.safetensors`);
   saveParameters(path, parameters, { model: provenance.model, config: JSON.stringify(provenance.config) });
-  const text = new TextEncoder().encode(`${JSON.stringify(provenance, null, 2)}\n`);
+  const described = withChecksum({ ...provenance, weights: readSafetensors(path).checksum });
+  const text = new TextEncoder().encode(`${JSON.stringify(described, null, 2)}\n`);
   writeFileAtomic(path.replace(/\.safetensors$/, '.json'), (write) => write(text));
   return path;
 }
@@ -56,11 +61,13 @@ export function saveTrainedModel(folder: string, parameters: Parameters, provena
 /**
  * Loads weights that `saveTrainedModel` wrote; call `useBackend()` first.
  * @param what a model name (`vae`, `mar`, `ar`, `cdm`, `classifier`), looked up in `folder`, or a path to a .safetensors file
- * @throws FileFormatError for weights of another model or without a configuration, MissingDependencyError when absent.
+ * @throws FileFormatError for weights without a configuration or with a wrong checksum, or beside a .json of other weights or with
+ * a wrong checksum; MissingDependencyError when absent
  */
 export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): TrainedModel<Config> {
   const path = what.endsWith('.safetensors') ? what : join(folder, `${what}.safetensors`);
-  const { metadata } = readSafetensors(path);
+  const { metadata, tensors, checksum, verify } = readSafetensors(path);
+  verify();
   if (!metadata.config || !metadata.model) {
     throw new FileFormatError(path, {
       given: 'weights without a configuration in their metadata',
@@ -71,17 +78,30 @@ export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): Tr
   return {
     model: metadata.model,
     config: JSON.parse(metadata.config) as Config,
-    parameters: loadParameters(path),
-    provenance: readProvenance(join(dirname(path), `${basename(path, '.safetensors')}.json`)),
+    provenance: readProvenance(path, checksum),
+    parameters: new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)])),
   };
 }
 
-function readProvenance(path: string): Provenance | undefined {
+/**
+ * The provenance beside a weight file, where there is one: weights are usable without it.
+ * @param checksum of the weights, where they state one
+ * @throws FileFormatError for one that changed since it was written, or of other weights
+ */
+function readProvenance(weights: string, checksum?: string): Provenance | undefined {
+  const path = weights.replace(/\.safetensors$/, '.json');
+  const remedy = 'Restore it from a copy, or remove it: the weights are usable without it.';
+  if (!existsSync(path)) return undefined;
+  let stored: Provenance & { checksum?: string };
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    return undefined; // weights are usable without it
+    stored = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw damaged(path, `text that does not parse (${(error as Error).message})`, 'JSON', remedy);
   }
+  if (!stored.checksum && !stored.weights) return stored; // by somebody else
+  const provenance = requireChecksum<Provenance>(path, stored, remedy);
+  if (provenance.weights === checksum) return provenance;
+  throw damaged(path, `the provenance of weights ${provenance.weights}`, `that of ${weights}, ${checksum}`, remedy);
 }
 
 /** The commit of the code that runs, with `-dirty` when a loaded source file differs from it; `unknown` outside a repository. */
