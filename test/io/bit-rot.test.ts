@@ -7,9 +7,10 @@ import { loadImageFolder } from '../../src/data/image-folder';
 import { type ArraySet, cachedArrays } from '../../src/data/latent-cache';
 import { isWhole, proceduralFolder } from '../../src/data/procedural-folder';
 import { loadParameters, saveParameters } from '../../src/io/parameters';
-import { emptyGroup, type IdealConditions } from '../../src/refinement/ideal-conditions';
+import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { loadIdealConditions, saveIdealConditions } from '../../src/refinement/ideal-file';
 import { useBackend } from '../../src/runtime/backend';
+import { key } from '../../src/runtime/random';
 import { loadCheckpoint, saveCheckpoint } from '../../src/training/checkpoint';
 import { train } from '../../src/training/loop';
 import { loadTrainedModel, type Provenance, saveTrainedModel } from '../../src/training/trained-model';
@@ -105,16 +106,8 @@ describe('io/bit-rot: one flipped bit of our files is found', function () {
 
   it('in a buffer of ideal conditions', async () => {
     const path = join(folder, 'buffer.safetensors');
-    const buffer: IdealConditions = {
-      width: 2,
-      grouping: 'class',
-      capacity: 3,
-      fingerprint: 'abcdef',
-      groups: new Map(),
-    };
-    const group = emptyGroup(buffer);
-    group.rows.set([1, 2, 3, 4]);
-    buffer.groups.set('0', { ...group, seen: 2 });
+    const buffer = new IdealConditions({ width: 2, grouping: 'class', capacity: 3, fingerprint: 'abcdef' });
+    buffer.add({ conditions: Float32Array.of(1, 2, 3, 4), classes: [0, 0], positions: [0, 1], steps: [0, 0] }, key(0));
     saveIdealConditions(path, buffer);
     await expectRefusals(path, () => loadIdealConditions(path));
   });
