@@ -8,7 +8,7 @@ export class CompileError extends CerError {
 }
 
 /** Libraries (tfjs under the paths of its source maps), this compiler, Node. */
-const OWN = /[\\/]node_modules[\\/]|[\\/]tfjs-\w+[\\/]|[\\/]src[\\/]runtime[\\/](compile[\\/]|random)|^\s*at .*node:/;
+const OWN = /[\\/]node_modules[\\/]|[\\/]tfjs-\w+[\\/]|[\\/]src[\\/](compile[\\/]|runtime[\\/]random)|^\s*at .*node:/;
 
 /** The innermost line of a stack that is neither this compiler nor a library: `file:line:column`. */
 export function userLine(stack: string | undefined): string {

@@ -50,7 +50,7 @@ type Renew = (value: Value) => Value;
 
 /** `product + bias`, with one bias per column: the third argument of Gemm. */
 function withBias(graph: Graph, sum: Value, uses: Map<Value, number>, renew: Renew): Value | undefined {
-  if (sum.node?.op !== 'Add') return undefined;
+  if (sum.node?.op !== 'Add' || sum.dtype !== 'float32') return undefined;
   const operands = sum.node.inputs as readonly Value[];
   for (const [i, term] of operands.entries()) {
     const reshaped = term.node?.op === 'Reshape' && uses.get(term) === 1;
@@ -103,7 +103,7 @@ function scaledProduct(graph: Graph, value: Value, uses: Map<Value, number>, ren
 
 /** A product of `number * x`, also where that is reshaped or transposed on the way. */
 function productOfScaled(graph: Graph, node: Node, renew: Renew): Value | undefined {
-  if (!PRODUCTS.has(node.op)) return undefined;
+  if (!PRODUCTS.has(node.op) || node.outputs[0].dtype !== 'float32') return undefined;
   let number = 1;
   const factors = node.inputs.map((input, i) => {
     const factor = input && renew(input);
@@ -129,6 +129,7 @@ function scale(graph: Graph, node: Node, inputs: Node['inputs'], number: number,
 
 /** The operand and the number of a product with a number. */
 function scaledByNumber(value: Value): { x: Value; number: number } | undefined {
+  if (value.dtype !== 'float32') return undefined;
   for (const [x, right] of operandsOf(value, 'Mul')) {
     const number = uniform(right);
     if (number !== undefined && sameShape(x.shape, value.shape)) return { x, number };

@@ -84,7 +84,7 @@ export class Graph {
     return this.constant(BigInt64Array.from(values, BigInt), [values.length], 'int64');
   }
 
-  /** Adds one node with a single output. */
+  /** Adds one node with a single output; an array without entries needs none. */
   node(
     op: string,
     inputs: readonly (Value | undefined)[],
@@ -92,6 +92,7 @@ export class Graph {
     dtype: DType,
     attributes: Record<string, Attribute> = {},
   ): Value {
+    if (sizeOf(shape) === 0) return this.constant(arrayOf([], dtype), shape, dtype);
     return this.nodes(op, inputs, [{ shape, dtype }], attributes)[0];
   }
 
@@ -104,7 +105,7 @@ export class Graph {
     body?: Body,
   ): Value[] {
     const inner = body ? `|${body.outputs.map(({ id }) => id)}` : '';
-    const key = `${op}|${inputs.map((x) => x?.id ?? '-').join()}|${JSON.stringify(attributes)}${inner}`;
+    const key = `${op}|${inputs.map((x) => x?.id ?? '-').join()}|${JSON.stringify(attributes, exactly)}${inner}`;
     return this.share(key, () => {
       const domain = CONTRIBUTED.has(op) ? 'com.microsoft' : '';
       const node: Node = { op, domain, inputs, attributes, outputs: [], body };
@@ -121,6 +122,10 @@ export class Graph {
     return made;
   }
 }
+
+/** JSON has no NaN, infinities or negative zero, which are different attributes. */
+const exactly = (_: string, x: unknown): unknown =>
+  typeof x === 'number' && (Object.is(x, -0) || !Number.isFinite(x)) ? `${Object.is(x, -0) ? '-0' : x}` : x;
 
 /** A typed array of the kind that stores `dtype`: `values` itself where it is one. */
 export function arrayOf(values: ArrayLike<number>, dtype: DType): ConstantData {

@@ -1,4 +1,4 @@
-import { arrayOf, type DType, type Graph, sameShape, sizeOf, type Value } from './graph';
+import { type Attribute, arrayOf, type DType, type Graph, sameShape, sizeOf, type Value } from './graph';
 
 /**
  * A tensor while tracing: a value of the graph that broadcasts to `shape`. Broadcasts, fills and ones thus cost nothing
@@ -72,7 +72,7 @@ function reshapeBelow(graph: Graph, { shape: from, node }: Value, to: readonly n
       else split *= to[j++];
     }
     for (let k = start + 1; k < i; k++) if (perm[k] !== perm[k - 1] + 1) return undefined;
-    const axes = Array.from({ length: j - at }, (_, k) => at + k);
+    const axes = Array.from({ length: Math.min(j, to.length) - at }, (_, k) => at + k);
     runs.push({ first: perm[start] ?? from.length, sizes: to.slice(at, j), axes });
   }
   const ordered = [...runs].sort((a, b) => a.first - b.first);
@@ -144,16 +144,22 @@ export function broadcastTo(graph: Graph, lazy: Lazy, shape: readonly number[]):
 }
 
 /** An elementwise operator over broadcast tensors; the result is lazy where all operands are. */
-export function elementwise(graph: Graph, op: string, operands: readonly Lazy[], dtype: DType): Lazy {
+export function elementwise(
+  graph: Graph,
+  op: string,
+  operands: readonly Lazy[],
+  dtype: DType,
+  attributes: Record<string, Attribute> = {},
+): Lazy {
   const shape = operands.map((x) => x.shape).reduce(broadcastShape);
   const values = operands.map((x) => x.value);
   const known = values.map((x) => x.shape).reduce(broadcastShape);
   const swapped = liftTranspose(graph, values, known);
   if (swapped) {
-    const inner = graph.node(op, swapped.values, swapped.shape, dtype);
+    const inner = graph.node(op, swapped.values, swapped.shape, dtype, attributes);
     return { value: transposeValue(graph, inner, swapped.perm), shape };
   }
-  return { value: graph.node(op, values, known, dtype), shape };
+  return { value: graph.node(op, values, known, dtype, attributes), shape };
 }
 
 /**

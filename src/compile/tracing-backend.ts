@@ -168,7 +168,7 @@ export class TracingBackend extends tf.KernelBackend {
 }
 
 function allEqual(values: ArrayLike<number>): boolean {
-  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
+  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], values[0])) return false; // 0 is not -0
   return true;
 }
 

@@ -30,8 +30,7 @@ export function arithmetic(graph: Graph, op: Arithmetic, a: Lazy, b: Lazy): Lazy
   if (left === 0 && op === 'Add') return broadcastTo(graph, b, shape);
   if (right === 1 && (op === 'Mul' || op === 'Div')) return broadcastTo(graph, a, shape);
   if (left === 1 && op === 'Mul') return broadcastTo(graph, b, shape);
-  if (op === 'Mul' && (left === 0 || right === 0)) return constant(0);
-  if (dtype === 'float32' && op === 'Div' && right !== undefined) {
+  if (dtype === 'float32' && op === 'Div' && right !== undefined && isNormal(Math.fround(1 / right))) {
     return arithmetic(graph, 'Mul', a, number(graph, Math.fround(1 / right)));
   }
   if (dtype === 'float32' && op === 'Mul') {
@@ -42,12 +41,15 @@ export function arithmetic(graph: Graph, op: Arithmetic, a: Lazy, b: Lazy): Lazy
   return elementwise(graph, op, [a, b], dtype);
 }
 
+/** Whether a float32 number has all its bits: no zero, infinity or NaN, nor so small that it has fewer. */
+const isNormal = (x: number): boolean => Number.isFinite(x) && Math.abs(x) >= 2 ** -126;
+
 /** `(x * c1) * c2` as `x * (c1 c2)`. */
 function chained(graph: Graph, { value, shape }: Lazy, factor: number): Lazy | undefined {
   if (value.node?.op !== 'Mul') return undefined;
   const [a, b] = value.node.inputs as Value[];
   const inner = uniform(a) ?? uniform(b);
-  if (inner === undefined) return undefined;
+  if (inner === undefined || !isNormal(Math.fround(inner * factor))) return undefined;
   const rest: Lazy = { value: uniform(a) === undefined ? a : b, shape };
   return arithmetic(graph, 'Mul', rest, number(graph, Math.fround(inner * factor)));
 }
@@ -94,6 +96,11 @@ const simple =
   (op: string) =>
   ({ graph, inputs: { x } }: Call) =>
     unary(graph, op, x);
+/** A function of real numbers: integers become float32. */
+const real =
+  (op: string) =>
+  ({ graph, inputs: { x } }: Call) =>
+    unary(graph, op, cast(graph, x, 'float32'));
 
 function sigmoid(graph: Graph, x: Lazy): Lazy {
   return unary(graph, 'Sigmoid', x);
@@ -168,17 +175,45 @@ function constantLike({ graph, inputs: { x } }: Call, value: number): Lazy {
   return { value: graph.scalar(value, x.value.dtype), shape: x.shape };
 }
 
-/** Division of integers rounds down, as in tfjs. */
+/** Division rounded down; of integers in integers, since float32 has 24 bits. */
 function floorDivide({ graph, inputs: { a, b } }: Call): Lazy {
-  const quotient = elementwise(graph, 'Div', [cast(graph, a, 'float32'), cast(graph, b, 'float32')], 'float32');
-  return cast(graph, unary(graph, 'Floor', quotient), a.value.dtype);
+  const { dtype } = a.value;
+  if (dtype === 'float32') return unary(graph, 'Floor', elementwise(graph, 'Div', [a, b], dtype));
+  const remainder = integerModulo(graph, a, b);
+  const exact = elementwise(graph, 'Div', [subtract(graph, a, remainder), divisor(graph, b).safe], dtype);
+  return byZeroOrMinusOne(graph, b, exact, unary(graph, 'Neg', a));
 }
 
-/** Remainder with the sign of the divisor, as in tfjs. */
+/** Remainder with the sign of the divisor. */
 function modulo({ graph, inputs: { a, b } }: Call): Lazy {
-  if (a.value.dtype !== 'float32') return elementwise(graph, 'Mod', [a, b], a.value.dtype);
-  const floor = unary(graph, 'Floor', elementwise(graph, 'Div', [a, b], 'float32'));
-  return subtract(graph, a, multiply(graph, floor, b));
+  const { dtype } = a.value;
+  if (dtype !== 'float32') return integerModulo(graph, a, b);
+  const remainder = (x: Lazy) => elementwise(graph, 'Mod', [x, b], dtype, { fmod: 1 });
+  const negative = (x: Lazy) => elementwise(graph, 'Less', [x, number(graph, 0)], 'bool');
+  const plain = remainder(a);
+  const differ = elementwise(graph, 'Xor', [negative(a), negative(b)], 'bool');
+  return select(graph, differ, remainder(add(graph, plain, b)), plain);
+}
+
+function integerModulo(graph: Graph, a: Lazy, b: Lazy): Lazy {
+  const remainder = elementwise(graph, 'Mod', [a, divisor(graph, b).safe], a.value.dtype);
+  return byZeroOrMinusOne(graph, b, remainder, number(graph, 0, a.value.dtype));
+}
+
+/** Integer divisors by which the processor refuses to divide: 0, and -1 because of the smallest number. They are replaced by 1. */
+function divisor(graph: Graph, b: Lazy): { zero: Lazy; minusOne: Lazy; safe: Lazy } {
+  const { dtype } = b.value;
+  const equals = (x: number) => elementwise(graph, 'Equal', [b, number(graph, x, dtype)], 'bool');
+  const [zero, minusOne] = [equals(0), equals(-1)];
+  const either = elementwise(graph, 'Or', [zero, minusOne], 'bool');
+  return { zero, minusOne, safe: select(graph, either, number(graph, 1, dtype), b) };
+}
+
+/** `result`, but 0 where the divisor is 0 (as JavaScript stores infinity and NaN in an integer), `negated` where it is -1. */
+function byZeroOrMinusOne(graph: Graph, b: Lazy, result: Lazy, negated: Lazy): Lazy {
+  const { zero, minusOne } = divisor(graph, b);
+  const chosen = select(graph, minusOne, negated, result);
+  return select(graph, zero, number(graph, 0, b.value.dtype), chosen);
 }
 
 /** Kernels that work entry by entry. */
@@ -215,29 +250,29 @@ export const elementwiseKernels: Kernels = {
   },
   Neg: ({ graph, inputs: { x } }) =>
     x.value.node?.op === 'Neg' ? { value: x.value.node.inputs[0]!, shape: x.shape } : unary(graph, 'Neg', x),
-  Exp: simple('Exp'),
-  Log: simple('Log'),
+  Exp: real('Exp'),
+  Log: real('Log'),
   Log1p: ({ graph, inputs: { x } }) => log1p(graph, x),
   Expm1: ({ graph, inputs: { x } }) => expm1(graph, x),
-  Sqrt: simple('Sqrt'),
+  Sqrt: real('Sqrt'),
   Rsqrt: ({ graph, inputs: { x } }) => unary(graph, 'Reciprocal', unary(graph, 'Sqrt', x)),
-  Reciprocal: simple('Reciprocal'),
+  Reciprocal: real('Reciprocal'),
   Square: ({ graph, inputs: { x } }) => multiply(graph, x, x),
   Abs: simple('Abs'),
   Sign: simple('Sign'),
   Floor: simple('Floor'),
   Ceil: simple('Ceil'),
   Round: simple('Round'),
-  Sin: simple('Sin'),
-  Cos: simple('Cos'),
-  Tanh: simple('Tanh'),
-  Sigmoid: simple('Sigmoid'),
+  Sin: real('Sin'),
+  Cos: real('Cos'),
+  Tanh: real('Tanh'),
+  Sigmoid: real('Sigmoid'),
   Relu: simple('Relu'),
   Relu6: ({ graph, inputs: { x } }) => clip(graph, x, 0, 6),
-  Elu: simple('Elu'),
+  Elu: real('Elu'),
   EluGrad: eluGradient,
-  Softplus: simple('Softplus'),
-  Erf: simple('Erf'),
+  Softplus: real('Softplus'),
+  Erf: real('Erf'),
   LeakyRelu: ({ graph, inputs: { x }, attributes }) => leaky(graph, x, attributes.alpha),
   Step: ({ graph, inputs: { x }, attributes }) => step(graph, x, attributes.alpha ?? 0),
   ClipByValue: ({ graph, inputs: { x }, attributes }) =>

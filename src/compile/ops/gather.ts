@@ -1,7 +1,7 @@
 import { type Graph, sizeOf } from '../graph';
-import { aligned, type Lazy, materialise, reshape, reshapeValue, whole } from '../lazy';
+import { aligned, elementwise, type Lazy, materialise, reshape, reshapeValue, whole } from '../lazy';
 import { axesOf, type Call, dtypeOf, type Kernels } from './call';
-import { arithmetic, cast, number } from './elementwise';
+import { arithmetic, cast, number, select } from './elementwise';
 
 /** Rows of `x` along `axis`; with batch dimensions the indices are shifted so that one plain gather serves. */
 function gather({ graph, inputs: { x, indices }, attributes }: Call): Lazy {
@@ -39,7 +39,9 @@ function segmentSum({ graph, inputs: { x, segmentIds }, attributes }: Call): Laz
   const updates = materialise(graph, reshape(graph, x, [rows, width]));
   const index = reshape(graph, cast(graph, segmentIds, 'int32'), [rows, 1]);
   const every = materialise(graph, { value: aligned(graph, index), shape: [rows, width] });
-  const zeros = materialise(graph, { value: graph.scalar(0, x.value.dtype), shape: [segments, width] });
+  const nothing: Lazy = { value: graph.scalar(0, x.value.dtype), shape: [segments, width] };
+  if (rows * width === 0) return { ...nothing, shape: [segments, ...inner] };
+  const zeros = materialise(graph, nothing);
   const summed = graph.node('ScatterElements', [zeros, every, updates], [segments, width], x.value.dtype, {
     axis: 0,
     reduction: 'add',
@@ -47,21 +49,13 @@ function segmentSum({ graph, inputs: { x, segmentIds }, attributes }: Call): Laz
   return reshape(graph, whole(summed), [segments, ...inner]);
 }
 
+/** Indices outside of 0 .. depth - 1 have no hot entry (ONNX' own OneHot counts negative ones from the end). */
 function oneHot({ graph, inputs: { indices }, attributes }: Call): Lazy {
   const { depth, onValue, offValue } = attributes;
   const dtype = dtypeOf(attributes.dtype ?? 'int32');
-  const values = graph.constant(Float32Array.of(offValue, onValue), [2], 'float32');
-  const index = materialise(graph, cast(graph, indices, 'int64'));
-  const hot = graph.node(
-    'OneHot',
-    [index, graph.scalar(depth, 'int64'), values],
-    [...indices.shape, depth],
-    'float32',
-    {
-      axis: -1,
-    },
-  );
-  return cast(graph, whole(hot), dtype);
+  const index = reshape(graph, cast(graph, indices, 'int32'), [...indices.shape, 1]);
+  const hot = elementwise(graph, 'Equal', [index, sequence(graph, 0, 1, depth, 'int32')], 'bool');
+  return select(graph, hot, number(graph, onValue, dtype), number(graph, offValue, dtype));
 }
 
 function gatherNd({ graph, inputs: { params, indices } }: Call): Lazy {

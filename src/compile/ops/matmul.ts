@@ -1,5 +1,5 @@
 import { type Graph, sizeOf, type Value } from '../graph';
-import { aligned, broadcastShape, type Lazy, materialise, reshapeValue } from '../lazy';
+import { aligned, broadcastShape, type Lazy, materialise, reshapeValue, transpose } from '../lazy';
 import type { Call, Kernels } from './call';
 import { activate, add } from './elementwise';
 
@@ -12,6 +12,10 @@ export function matmul(graph: Graph, a: Lazy, b: Lazy, transposeA: boolean, tran
   const n = transposeB ? lastTwo(b.shape)[0] : lastTwo(b.shape)[1];
   const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, m, n];
+  const { dtype } = a.value;
+  if (sizeOf(shape) * k === 0) return { value: graph.scalar(0, dtype), shape };
+  if (dtype !== 'float32')
+    return integers(graph, transposeA ? swapped(graph, a) : a, transposeB ? swapped(graph, b) : b, shape);
   const left = full(graph, a);
   const right = full(graph, b);
   const leftBatch = sizeOf(left.shape.slice(0, -2));
@@ -34,6 +38,18 @@ export function matmul(graph: Graph, a: Lazy, b: Lazy, transposeA: boolean, tran
   if (!transposeA && !transposeB) return { value: graph.node('MatMul', [left, right], known, 'float32'), shape };
   const flags = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
   return { value: graph.node('FusedMatMul', [left, right], known, 'float32', flags), shape };
+}
+
+/** ONNX Runtime multiplies matrices of integers by MatMul only. */
+function integers(graph: Graph, a: Lazy, b: Lazy, shape: readonly number[]): Lazy {
+  const product = graph.node('MatMul', [materialise(graph, a), materialise(graph, b)], shape, a.value.dtype);
+  return { value: product, shape };
+}
+
+/** The last two dimensions exchanged. */
+function swapped(graph: Graph, x: Lazy): Lazy {
+  const { length } = x.shape;
+  return transpose(graph, x, [...x.shape.slice(0, -2).keys(), length - 1, length - 2]);
 }
 
 function gemm(graph: Graph, a: Value, b: Value, m: number, n: number, transposeA: boolean, transposeB: boolean): Value {

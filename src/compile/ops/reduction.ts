@@ -5,6 +5,9 @@ import { cast, multiply, number } from './elementwise';
 
 type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
 
+/** What is left of no entries at all; tfjs divides before it adds, so that their mean is 0. An extremum of nothing has no value. */
+const EMPTY: Partial<Record<Reduction, number>> = { ReduceSum: 0, ReduceMean: 0, ReduceProd: 1 };
+
 /**
  * Reduces over `axes`. A dimension that is only broadcast is not gone through: a sum over it is a multiplication, a mean
  * or an extremum nothing at all.
@@ -12,7 +15,13 @@ type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'Reduc
 export function reduce(graph: Graph, op: Reduction, x: Lazy, axes: readonly number[], keepDims: boolean): Lazy {
   const kept = x.shape.map((n, i) => (axes.includes(i) ? 1 : n));
   const shape = keepDims ? kept : kept.filter((_, i) => !axes.includes(i));
-  if (sizeOf(x.shape) === 0 || op === 'ReduceProd') {
+  if (axes.length === 0) return x;
+  if (sizeOf(x.shape) === 0) {
+    const empty = EMPTY[op];
+    if (empty === undefined && sizeOf(shape) > 0) throw new Error(`${op} of no entries has no emitter`);
+    return { value: graph.scalar(empty ?? 0, x.value.dtype), shape };
+  }
+  if (op === 'ReduceProd') {
     const value = graph.node(op, [materialise(graph, x), graph.integers(axes)], kept, x.value.dtype);
     return { value: reshapeValue(graph, value, shape), shape };
   }
@@ -54,21 +63,22 @@ function columnSum(graph: Graph, x: Value, leading: number): Value {
 
 const reducer =
   (op: Reduction) =>
-  ({ graph, inputs: { x }, attributes }: Call) =>
-    reduce(
-      graph,
-      op,
-      x,
-      axesOf(attributes.axis ?? attributes.reductionIndices, x.shape.length),
-      attributes.keepDims ?? false,
-    );
+  ({ graph, inputs: { x }, attributes }: Call) => {
+    const axes = axesOf(attributes.axis ?? attributes.reductionIndices, x.shape.length);
+    const { dtype } = x.value;
+    const numbers = cast(graph, x, op === 'ReduceMean' ? 'float32' : dtype === 'bool' ? 'int32' : dtype);
+    const reduced = reduce(graph, op, numbers, axes, attributes.keepDims ?? false);
+    return op === 'ReduceMax' || op === 'ReduceMin' ? cast(graph, reduced, dtype) : reduced;
+  };
 
 /** All / Any as minimum / maximum of 0 and 1. */
 const logical =
   (op: 'ReduceMin' | 'ReduceMax') =>
   ({ graph, inputs: { x }, attributes }: Call) => {
     const axes = axesOf(attributes.axis, x.shape.length);
-    return cast(graph, reduce(graph, op, cast(graph, x, 'int32'), axes, attributes.keepDims ?? false), 'bool');
+    // Of no entries at all, a product is 1 (all are true) and a sum is 0 (not any is).
+    const used = sizeOf(x.shape) > 0 ? op : op === 'ReduceMin' ? 'ReduceProd' : 'ReduceSum';
+    return cast(graph, reduce(graph, used, cast(graph, x, 'int32'), axes, attributes.keepDims ?? false), 'bool');
   };
 
 const argument =

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import { type Graph, sizeOf, type Value } from '../graph';
 import { broadcastTo, type Lazy, materialise, reshape, transpose, uniform, whole } from '../lazy';
 import { axesOf, type Call, type Kernels } from './call';
@@ -27,11 +28,13 @@ export function slice(
 export function concat(graph: Graph, parts: readonly Lazy[], axis: number): Lazy {
   const present = parts.filter((part) => sizeOf(part.shape) > 0);
   if (present.length === 1) return present[0];
-  const [first] = present;
+  const [first] = present.length > 0 ? present : parts;
   const same = uniform(first.value);
   const shape = [...first.shape];
-  shape[axis] = present.reduce((sum, part) => sum + part.shape[axis], 0);
-  if (same !== undefined && present.every((part) => uniform(part.value) === same)) return { value: first.value, shape };
+  shape[axis] = (present.length > 0 ? present : parts).reduce((sum, part) => sum + part.shape[axis], 0);
+  if (present.length === 0) return { value: graph.scalar(0, first.value.dtype), shape };
+  if (same !== undefined && present.every((part) => Object.is(uniform(part.value), same)))
+    return { value: first.value, shape };
   const values = present.map((part) => materialise(graph, part));
   return whole(graph.node('Concat', values, shape, first.value.dtype, { axis }));
 }
@@ -94,6 +97,7 @@ function pad({ graph, inputs: { x }, attributes }: Call, mode: 'constant' | 'ref
   const paddings: [number, number][] = attributes.paddings;
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return x;
   const shape = x.shape.map((n, i) => n + paddings[i][0] + paddings[i][1]);
+  if (sizeOf(x.shape) === 0) return { value: graph.scalar(attributes.constantValue ?? 0, x.value.dtype), shape };
   const pads = graph.integers([...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])]);
   const inputs: Value[] = [materialise(graph, x), pads];
   if (mode === 'constant') inputs.push(graph.scalar(attributes.constantValue ?? 0, x.value.dtype));
@@ -106,19 +110,17 @@ function mirrorPad(call: Call): Lazy {
 }
 
 function stridedSlice({ graph, inputs: { x }, attributes: a }: Call): Lazy {
-  if (a.ellipsisMask || a.newAxisMask) throw new Error('stridedSlice with an ellipsis or new axis has no emitter');
-  const size: number[] = [];
-  const begin = x.shape.map((n, i) => {
-    const step = a.strides[i];
-    const clamp = (at: number) => Math.min(Math.max(at < 0 ? at + n : at, step > 0 ? 0 : -1), step > 0 ? n : n - 1);
-    const from = a.beginMask & (1 << i) ? (step > 0 ? 0 : n - 1) : clamp(a.begin[i]);
-    const single = a.shrinkAxisMask & (1 << i);
-    const to = single ? from + 1 : a.endMask & (1 << i) ? (step > 0 ? n : -1) : clamp(a.end[i]);
-    size.push(Math.max(0, Math.ceil((to - from) / step)));
-    return from;
-  });
-  const shape = size.filter((_, i) => !(a.shrinkAxisMask & (1 << i)));
-  return reshape(graph, slice(graph, x, begin, size, a.strides), shape);
+  const masks = [a.beginMask, a.endMask, a.ellipsisMask, a.newAxisMask, a.shrinkAxisMask] as const;
+  const info = tf.slice_util.sliceInfo([...x.shape], a.begin, a.end, a.strides, ...masks);
+  const size = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
+  return reshape(graph, slice(graph, x, info.begin, size, info.strides), info.finalShape);
+}
+
+/** Begin and size of every dimension; a size of -1 or none means the rest. */
+function sliceOf({ shape }: Lazy, { begin, size }: Call['attributes']): { begin: number[]; size: number[] } {
+  const from = shape.map((_, i) => [begin].flat()[i] ?? 0);
+  const given = shape.map((_, i) => [size].flat()[i] ?? -1);
+  return { begin: from, size: given.map((n, i) => (n === -1 ? shape[i] - from[i] : n)) };
 }
 
 function reverse({ graph, inputs: { x }, attributes }: Call): Lazy {
@@ -151,8 +153,7 @@ export const shapeKernels: Kernels = {
   },
   Transpose: ({ graph, inputs: { x }, attributes }) => transpose(graph, x, attributes.perm),
   Slice: ({ graph, inputs: { x }, attributes }) => {
-    const begin: number[] = x.shape.map((_, i) => attributes.begin[i] ?? 0);
-    const size = x.shape.map((n, i) => ((attributes.size[i] ?? -1) === -1 ? n - begin[i] : attributes.size[i]));
+    const { begin, size } = sliceOf(x, attributes);
     return slice(graph, x, begin, size);
   },
   StridedSlice: stridedSlice,
