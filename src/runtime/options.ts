@@ -7,6 +7,7 @@ import { InvalidInputError } from './errors';
  * @throws InvalidInputError naming each wrong field, its value and what was expected.
  */
 export function parseOptions<S extends z.ZodType>(what: string, schema: S, given: unknown): z.output<S> {
+  refuseReservedNames(what, given);
   const parsed = schema.safeParse(given ?? {});
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => {
@@ -62,4 +63,29 @@ function objectsOf(schema: unknown): z.ZodObject[] {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return objectsOf(schema.unwrap());
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(objectsOf);
   return schema instanceof z.ZodObject ? [schema] : [];
+}
+
+const RESERVED = ['__proto__', 'constructor', 'prototype'];
+
+/**
+ * Refuses names, dotted ones too, that lead to the prototype of an object when they are assigned: text from outside must not reach what
+ * every object inherits. Looks into plain objects and lists.
+ * @throws InvalidInputError naming the first one.
+ */
+export function refuseReservedNames(what: string, given: unknown): void {
+  if (Array.isArray(given)) {
+    for (const each of given) if (typeof each === 'object') refuseReservedNames(what, each);
+  }
+  if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype) return;
+  for (const [name, value] of Object.entries(given)) {
+    if (!name.split('.').some((part) => RESERVED.includes(part))) {
+      refuseReservedNames(what, value);
+      continue;
+    }
+    throw new InvalidInputError(`Options of ${what}`, {
+      given: `the name ${JSON.stringify(name)}`,
+      expected: `names without the parts ${RESERVED.join(', ')}`,
+      remedy: 'Remove it: no option has such a name.',
+    });
+  }
 }

@@ -6,6 +6,7 @@ import { type Plan, planSweep, type SweepFile } from '../sweep/plan';
 import { rowsOf } from '../sweep/run';
 import type { Row, RowStore } from '../sweep/store';
 import { currentCommit } from '../training/trained-model';
+import { EXPERIMENTS } from './experiments';
 import { type AblationOptions, ablationSweep } from './knobs';
 import { RESULTS } from './results';
 
@@ -40,7 +41,7 @@ const ABLATIONS: Record<Ablated, AblationOptions> = {
 /** The sweep of the shipped ablation of a model. */
 export function studyAblation(model: Ablated): { file: SweepFile; plan: Plan } {
   const file = ablationSweep(ABLATIONS[model]);
-  return { file, plan: planSweep(file) };
+  return { file, plan: planSweep(file, EXPERIMENTS) };
 }
 
 /** What is kept of a row: the plan says the rest. */
@@ -90,7 +91,7 @@ export function readAblation(model: Ablated, folder = RESULTS): { plan: Plan; ro
   try {
     const { ablation, file, rows, date } = JSON.parse(readFileSync(path, 'utf8')) as AblationFile;
     if (ablation === model) {
-      const plan = planSweep(file);
+      const plan = planSweep(file, EXPERIMENTS);
       const kept = new Map(rows.map((row) => [row.key, row]));
       const found = plan.tasks.flatMap((task): Row[] => {
         const row = kept.get(task.key);

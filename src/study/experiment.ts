@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { variantFolder } from '../recipes/variants';
-import type { SweepExperiment, Values } from './experiments';
+import { leaves } from '../sweep/configuration';
+import type { SweepExperiment, Values } from '../sweep/types';
 import type { MeasuredRun } from './measured-run';
+import { CONTROL_METHODS, FINE_TUNED_METHODS, PAPER_METHODS, RIVAL_METHODS } from './methods';
 import { runConfiguration, runJson } from './run-configuration';
 
 const hashes = new Map<string, string>();
@@ -24,6 +26,11 @@ export const refinementExperiment: SweepExperiment = {
   objective: { name: 'fid', better: 'lower', label: 'FID (analogue)' },
   cost: { name: 'megaflopsPerImage', label: 'million operations per image' }, // counted: times depend on what else runs
   parse: (given) => runJson(runConfiguration(given)),
+  knobs: () => {
+    const methods = [...PAPER_METHODS, ...RIVAL_METHODS, ...CONTROL_METHODS, ...FINE_TUNED_METHODS];
+    return methods.flatMap(({ options }) => [...leaves(runJson(runConfiguration(options))).keys()]);
+  },
+  paths: ({ checkpoints }) => [checkpoints as string],
   inputs: (configuration) => {
     const { model, training, checkpoints } = runConfiguration(configuration);
     const weights = join(variantFolder(training, checkpoints), `${model.toLowerCase()}.safetensors`);

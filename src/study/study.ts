@@ -1,6 +1,8 @@
 import { CHOICE_SEED, MAR_CHOICE_SEEDS, REPORTED_SEEDS } from '../recipes/run-trainings';
-import { type Plan, type Point, planSweep, type Task } from '../sweep/plan';
+import { type Plan, type Point, planSweep } from '../sweep/plan';
 import type { RowStore } from '../sweep/store';
+import type { Task } from '../sweep/task';
+import { EXPERIMENTS } from './experiments';
 import type { MeasuredRun } from './measured-run';
 import {
   CHOICE_METHODS,
@@ -84,7 +86,7 @@ export function planTable(table: Table, size: StudySize, base: RunOptions = {}):
     (table.trainingSeeds ?? size.trainingSeeds).map((trainingSeed) => {
       const all = { images, ...base, ...options, training: { ...options.training, seed: trainingSeed } };
       const given = JSON.parse(JSON.stringify(all));
-      return { name, trainingSeed, plan: planSweep({ experiment: 'refinement', base: given, seeds }) };
+      return { name, trainingSeed, plan: planSweep({ experiment: 'refinement', base: given, seeds }, EXPERIMENTS) };
     }),
   );
   const tasks = new Map(plans.flatMap(({ plan }) => plan.tasks.map((task) => [task.key, task])));

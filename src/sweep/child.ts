@@ -1,46 +1,53 @@
+import { z } from 'zod';
 import { surviveClosedOutput } from '../runtime/closed-output';
-import { CerError, InvalidInputError } from '../runtime/errors';
-import { experimentNamed, type Run, type Values } from '../study/experiments';
-import type { Task } from './plan';
+import { CerError } from '../runtime/errors';
+import { parseOptions } from '../runtime/options';
+import { type Task, validatedTask } from './task';
+import { experimentNamed, type Registry, type Run, type Values } from './types';
 
 /** What a process of a sweep answers; `code` is that of the project's own errors. */
 export type Outcome = { values: Values; seconds: number } | { error: string; code?: string; seconds: number };
 
-const opened = new Map<string, Promise<Run>>();
+const seconds = z.number().min(0);
+const schema = z.union([
+  z.strictObject({ values: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])), seconds }),
+  z.strictObject({ error: z.string(), code: z.string().optional(), seconds }),
+]);
 
-/** Makes one row in this process. What runs share is loaded at the first row of an experiment. */
-export async function runTask(task: Task): Promise<Outcome> {
+/** An outcome that came through a queue. @throws InvalidInputError for anything else. */
+export function validatedOutcome(given: unknown): Outcome {
+  return parseOptions('the outcome of a row', schema, given);
+}
+
+/** Serves rows of a registry's experiments to the parent process, one after the other, until it ends or goes away. */
+export function serve(registry: Registry): void {
+  const opened = new Map<string, Promise<Run>>();
+  surviveClosedOutput(() => {});
+  process.on('disconnect', () => process.exit());
+  process.on('message', async ({ id, task }: { id: number; task: unknown }) => {
+    process.send?.({ id, outcome: await runTask(task, registry, opened) });
+  });
+}
+
+/** Makes one row in this process. What runs share is loaded at the first row of an experiment and stays in `opened`. */
+export async function runTask(given: unknown, registry: Registry, opened: Map<string, Promise<Run>>): Promise<Outcome> {
   let started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   try {
-    const experiment = experimentNamed(task.experiment);
-    checkSame(task, experiment.version, experiment.inputs(task.configuration));
-    if (!opened.has(experiment.name)) opened.set(experiment.name, experiment.open());
-    const run = await opened.get(experiment.name)!;
+    const task: Task = validatedTask(given, registry);
+    const experiment = experimentNamed(registry, task.experiment);
+    const run = opened.get(experiment.name) ?? experiment.open();
+    opened.set(experiment.name, run);
+    const ready = await run;
     started = performance.now();
-    const values = await run(task.configuration, task.seed);
-    return { values, seconds: seconds() };
+    return { values: await ready(task.configuration, task.seed), seconds: seconds() };
   } catch (error) {
-    const { message } = error as Error;
-    return { error: message, seconds: seconds(), ...(error instanceof CerError ? { code: error.code } : {}) };
+    return failure(error, seconds());
   }
 }
 
-/** A worker with other weights or other code would make rows that only look comparable. */
-function checkSame(task: Task, version: number, inputs: string): void {
-  if (task.version === version && task.inputs === inputs) return;
-  throw new InvalidInputError(`Row of ${task.experiment}`, {
-    given: `version ${version} and inputs ${inputs || 'none'} here`,
-    expected: `version ${task.version} and inputs ${task.inputs || 'none'}, as the sweep was planned with`,
-    remedy: 'Give every worker the same code and the same weight files.',
-  });
-}
-
-/** Serves rows to the parent process, one after the other, until it ends or goes away. */
-export function serve(): void {
-  surviveClosedOutput(() => {});
-  process.on('disconnect', () => process.exit());
-  process.on('message', async ({ id, task }: { id: number; task: Task }) => {
-    process.send?.({ id, outcome: await runTask(task) });
-  });
+/** The outcome of a row that ended in an error. */
+export function failure(error: unknown, seconds: number): Outcome {
+  const { message } = error as Error;
+  return { error: message, seconds, ...(error instanceof CerError ? { code: error.code } : {}) };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closest } from '../runtime/closest';
 import { InvalidInputError } from '../runtime/errors';
+import { refuseReservedNames } from '../runtime/options';
 
 /** Anything that a JSON file can say. */
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
@@ -46,17 +47,18 @@ export function leaves(configuration: Configuration, prefix = ''): Map<string, J
 
 /** The value at a dotted name, a whole object where it names one; undefined where there is none. */
 export function valueAt(configuration: Configuration, dotted: string): Json | undefined {
-  return dotted.split('.').reduce<Json | undefined>((at, name) => (isObject(at) ? at[name] : undefined), configuration);
+  return dotted.split('.').reduce<Json | undefined>((at, name) => own(at, name), configuration);
 }
 
-/** The configuration with some dotted names set; `base` is not changed. */
+/** The configuration with some dotted names set; `base` is not changed. @throws InvalidInputError for a name that leads to a prototype. */
 export function withChanges(base: Configuration, changes: Readonly<Record<string, Json>>): Configuration {
+  refuseReservedNames('a configuration', [base, changes]);
   const result = structuredClone(base);
   for (const [dotted, value] of Object.entries(changes)) {
     const path = dotted.split('.');
     let at = result;
     for (const name of path.slice(0, -1)) {
-      if (!isObject(at[name])) at[name] = {};
+      if (!isObject(own(at, name))) at[name] = {};
       at = at[name] as Configuration;
     }
     at[path[path.length - 1]] = structuredClone(value);
@@ -65,21 +67,25 @@ export function withChanges(base: Configuration, changes: Readonly<Record<string
 }
 
 /**
- * Refuses names that a parser has left out of the configuration in effect, instead of ignoring them.
+ * Refuses names that are not among the known ones, instead of ignoring them; a known branch may be named as a whole.
  * @throws InvalidInputError with the known name that is nearest.
  */
-export function refuseUnknown(what: string, given: Configuration, effective: Configuration): void {
-  const known = leaves(effective);
-  const branches = [...known.keys()].flatMap((name) => name.split('.').map((_, i, all) => all.slice(0, i).join('.')));
+export function refuseUnknown(what: string, given: Configuration, known: readonly string[]): void {
+  const branches = known.flatMap((name) => name.split('.').map((_, i, all) => all.slice(0, i).join('.')));
   for (const name of leaves(given).keys()) {
-    if (known.has(name) || branches.includes(name)) continue;
-    const near = closest(name, [...known.keys()]);
+    if (known.includes(name) || branches.includes(name)) continue;
+    const near = closest(name, known);
+    const names = [...new Set(known)].join(', ');
     throw new InvalidInputError(what, {
       given: `the knob ${JSON.stringify(name)}`,
-      expected: near ? `perhaps ${near}; the knobs are ${[...known.keys()].join(', ')}` : [...known.keys()].join(', '),
+      expected: near ? `perhaps ${near}; the knobs are ${names}` : names,
       remedy: 'Correct the name.',
     });
   }
+}
+
+function own(value: Json | undefined, name: string): Json | undefined {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
 function isObject(value: Json | undefined): value is { [name: string]: Json } {

@@ -25,7 +25,8 @@ export interface SweepEstimate {
 export function estimateSweep(plan: Plan, store: RowStore, processes = availableParallelism()): SweepEstimate {
   const { experiment, points, seeds, tasks } = plan;
   const made = rowsOf(plan, store);
-  const missing = tasks.filter(({ key }) => !store.has(key));
+  const present = new Set(made.map(({ key }) => key));
+  const missing = tasks.filter(({ key }) => !present.has(key));
   const times = made.filter(({ status }) => status === 'done').map(({ seconds }) => seconds);
   const perRow = mean(times) ?? mean(missing.flatMap(({ configuration }) => experiment.seconds?.(configuration) ?? []));
   const busy = Math.max(1, Math.min(processes, missing.length));

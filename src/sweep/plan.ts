@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { FileFormatError, InvalidInputError } from '../runtime/errors';
 import { parseOptions } from '../runtime/options';
 import { foldIn, key, uniform } from '../runtime/random';
-import { experimentNamed, type SweepExperiment } from '../study/experiments';
-import { type Configuration, canonicalJson, type Json, refuseUnknown, stableHash, withChanges } from './configuration';
+import { type Configuration, canonicalJson, type Json, withChanges } from './configuration';
+import { effective, makeTask, type Task } from './task';
+import { experimentNamed, type Registry, type SweepExperiment } from './types';
 
 const value: z.ZodType<Json> = z.json() as z.ZodType<Json>;
 const lists = z.record(z.string(), z.array(value).min(1)).default({});
@@ -61,18 +62,10 @@ export interface Point {
   control?: string[];
 }
 
-/** One row to be made. */
-export interface Task {
-  key: string;
-  experiment: string;
-  version: number;
-  inputs: string;
-  configuration: Configuration;
-  seed: number;
-}
-
 /** A validated sweep: its points, and the rows that they come to (equal configurations are one row). */
 export interface Plan {
+  /** Where the experiment is from. */
+  registry: Registry;
   experiment: SweepExperiment;
   base: Configuration;
   seeds: readonly number[];
@@ -83,7 +76,7 @@ export interface Plan {
 }
 
 /** Reads and plans a sweep file. @throws FileFormatError for what is no JSON, InvalidInputError for what it must not say. */
-export function readSweep(path: string): Plan {
+export function readSweep(path: string, registry: Registry): Plan {
   let text: string;
   let given: unknown;
   try {
@@ -104,7 +97,7 @@ export function readSweep(path: string): Plan {
       remedy: 'See cer sweep --help for an example.',
     });
   }
-  return planSweep(given as SweepFile);
+  return planSweep(given as SweepFile, registry);
 }
 
 /**
@@ -113,9 +106,9 @@ export function readSweep(path: string): Plan {
  * anything runs.
  * @throws InvalidInputError for unknown fields, experiments and knobs (with the nearest name) and for values out of range.
  */
-export function planSweep(given: SweepFile): Plan {
+export function planSweep(given: SweepFile, registry: Registry): Plan {
   const file = parseOptions('a sweep', schema, given);
-  const experiment = experimentNamed(file.experiment);
+  const experiment = experimentNamed(registry, file.experiment);
   const [grid, alone] = [Object.entries(file.grid), Object.entries(file.oneAtATime)];
   const onlyGrid = grid.length > 0 && alone.length === 0 && file.points.length === 0 && !file.random;
   const wanted: { origin: Origin; changes: Record<string, Json> }[] = [
@@ -129,7 +122,7 @@ export function planSweep(given: SweepFile): Plan {
   ];
   const seen = new Map<string, Point>();
   const inputs = new Map<string, Task>();
-  const base = effective(experiment, file.base, {});
+  const base = effective(experiment, withChanges(file.base, {}));
   const add = (origin: Origin, changes: Record<string, Json>, configuration: Configuration): Point => {
     const same = canonicalJson(configuration);
     const known = seen.get(same); // a value that is the base's own, a draw that came twice, a control of many points
@@ -142,13 +135,14 @@ export function planSweep(given: SweepFile): Plan {
     return point;
   };
   for (const { origin, changes } of wanted) {
-    const point = add(origin, changes, effective(experiment, file.base, changes));
+    const point = add(origin, changes, effective(experiment, withChanges(file.base, changes)));
     if (!file.control) continue;
-    const without = effective(experiment, withChanges(file.base, changes), file.control);
+    const without = effective(experiment, withChanges(withChanges(file.base, changes), file.control));
     const control = add('control', { ...outside(changes, file.control), ...file.control }, without);
     if (control !== point) point.control = control.keys;
   }
   return {
+    registry,
     experiment,
     base,
     seeds: [...new Set(file.seeds)],
@@ -158,25 +152,10 @@ export function planSweep(given: SweepFile): Plan {
   };
 }
 
-/** A row to be made, with its key: experiment, version, inputs, configuration in effect and seed decide it. */
-export function makeTask(experiment: SweepExperiment, configuration: Configuration, seed: number): Task {
-  const { name, version } = experiment;
-  const identity = { experiment: name, version, inputs: experiment.inputs(configuration), configuration, seed };
-  return { key: stableHash(identity), ...identity };
-}
-
 /** The changes that a control leaves as they are: those whose names are not within one of its own. */
 function outside(changes: Record<string, Json>, control: Record<string, Json>): Record<string, Json> {
   const within = (name: string) => Object.keys(control).some((own) => name === own || name.startsWith(`${own}.`));
   return Object.fromEntries(Object.entries(changes).filter(([name]) => !within(name)));
-}
-
-function effective(experiment: SweepExperiment, base: Configuration, changes: Record<string, Json>): Configuration {
-  const asked = withChanges(base, changes);
-  const configuration = experiment.parse(asked);
-  refuseUnknown(`Knobs of the experiment ${experiment.name}`, asked, configuration);
-  // As a file would hold it: what is undefined is absent, Infinity is a word.
-  return JSON.parse(canonicalJson(configuration));
 }
 
 function combinations(grid: [string, Json[]][]): Record<string, Json>[] {

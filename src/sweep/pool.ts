@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { Outcome } from './child';
-import type { Task } from './plan';
+import type { Task } from './task';
 
 /** Processes that make rows, each one at a time. The parent's event loop stays free to renew claims and locks. */
 export interface Pool {
@@ -16,8 +15,8 @@ export interface Pool {
 /** Thrown for the rows that were under way when the pool was closed. */
 export class PoolClosed extends Error {}
 
-/** Starts no process yet. @param size processes; default one per core. */
-export function openPool(size = availableParallelism()): Pool {
+/** Starts no process yet. @param entry script of a process, see `Registry`. @param size processes; default one per core. */
+export function openPool(entry: string, size = availableParallelism()): Pool {
   const idle: ChildProcess[] = [];
   const all = new Set<ChildProcess>();
   let serial = 0;
@@ -28,7 +27,7 @@ export function openPool(size = availableParallelism()): Pool {
     const threads = size > 1 ? { CER_THREADS: '1', TF_NUM_INTRAOP_THREADS: '1', OMP_NUM_THREADS: '1' } : {};
     // Detached, so that Ctrl-C and a terminal that closes reach the parent alone, which decides what becomes of the row.
     const env = { ...threads, ...process.env };
-    const child = fork(join(__dirname, 'child.cjs'), [], { env, execArgv: [], detached: true });
+    const child = fork(entry, [], { env, execArgv: [], detached: true });
     all.add(child);
     child.once('exit', () => {
       all.delete(child);

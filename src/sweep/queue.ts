@@ -10,11 +10,13 @@ import {
 } from 'bullmq';
 import { Redis } from 'ioredis';
 import { InvalidInputError, MissingDependencyError } from '../runtime/errors';
-import type { Outcome } from './child';
-import type { Plan, Task } from './plan';
+import { type Outcome, validatedOutcome } from './child';
+import type { Plan } from './plan';
 import { openPool, PoolClosed } from './pool';
 import { forgetFailed, progressOf, type RunOptions, rowOf, rowsOf } from './run';
 import type { Row, RowStore } from './store';
+import { type Task, validatedTask } from './task';
+import type { Registry } from './types';
 
 export interface QueueOptionsGiven {
   /** `redis://host:port/database`, or `rediss://` for TLS; may hold user and password. */
@@ -24,6 +26,10 @@ export interface QueueOptionsGiven {
 }
 
 export interface WorkerOptionsGiven extends QueueOptionsGiven {
+  /** The experiments whose rows it makes. */
+  registry: Registry;
+  /** Rows that name a file or folder outside this one are refused; default the current folder. */
+  folder?: string;
   /** Rows at a time, each in its own process; default one per core. */
   processes?: number;
   /** Ends the worker; rows under way go back to the queue at once. */
@@ -31,6 +37,8 @@ export interface WorkerOptionsGiven extends QueueOptionsGiven {
   /** Seconds after which the row of a dead worker is given to another; default 30. */
   lockSeconds?: number;
   onRow?: (task: Task, outcome: Outcome) => void;
+  /** Called with the reason when a job is refused. */
+  onRefused?: (reason: string) => void;
 }
 
 export interface QueueRunOptions extends Omit<RunOptions, 'processes'> {
@@ -62,9 +70,10 @@ export async function runQueuedSweep(
   { signal, retryFailed, attempts = 3, lookEvery = 500, onProgress, onRemark }: QueueRunOptions = {},
 ): Promise<Row[]> {
   if (retryFailed) forgetFailed(plan, store);
-  const missing = new Map(plan.tasks.filter(({ key }) => !store.has(key)).map((task) => [task.key, task]));
+  const missing = new Map(plan.tasks.filter(({ key }) => !store.read(key)).map((task) => [task.key, task]));
   const tally = progressOf(plan, store, [...missing.values()], onProgress);
   if (missing.size === 0) return rowsOf(plan, store);
+  for (const task of missing.values()) validatedTask(task, plan.registry, process.cwd()); // as a worker will
   await checkReachable(queueOptions);
   const queue = new Queue<Task, Outcome>(queueOptions.name ?? NAME, connectionOf(queueOptions.url, signal));
   const remark = oncePerText(onRemark);
@@ -100,7 +109,7 @@ export async function runQueuedSweep(
       if (missing.size > 0) await wait(lookEvery);
     }
   };
-  // A call to a Redis that is away never answers: who is told to stop must not wait for it.
+  // Calls to an unreachable Redis never return, so shutdown does not wait for them.
   const gathering = gather();
   gathering.catch(() => {});
   try {
@@ -122,13 +131,30 @@ export async function runQueuedSweep(
 
 /**
  * Serves a queue until its signal aborts. A row runs in a process of its own, so that locks are renewed however busy it is; a worker
- * that dies leaves its rows to the others when its locks run out.
+ * that dies leaves its rows to the others when its locks run out. A job that is not exactly a row that a sweep plans is refused.
  */
 export async function serveQueue(options: WorkerOptionsGiven): Promise<void> {
-  const { url, name = NAME, processes, signal, lockSeconds = 30, onRow } = options;
+  const {
+    url,
+    name = NAME,
+    registry,
+    folder = process.cwd(),
+    processes,
+    signal,
+    lockSeconds = 30,
+    onRow,
+    onRefused,
+  } = options;
   await checkReachable(options);
-  const pool = openPool(processes);
-  const make = async ({ data: task }: Job<Task, Outcome>): Promise<Outcome> => {
+  const pool = openPool(registry.processEntry, processes);
+  const make = async ({ data }: Job<Task, Outcome>): Promise<Outcome> => {
+    let task: Task;
+    try {
+      task = validatedTask(data, registry, folder); // whoever reaches the Redis may have written it
+    } catch (error) {
+      onRefused?.((error as Error).message);
+      throw new UnrecoverableError((error as Error).message);
+    }
     const outcome = await pool.run(task);
     onRow?.(task, outcome);
     if (!('error' in outcome)) return outcome;
@@ -195,8 +221,12 @@ async function ended(queue: Queue<Task, Outcome>, missing: ReadonlyMap<string, T
 }
 
 function outcomeOf(job: Job<Task, Outcome>): Outcome {
-  if (job.returnvalue) return job.returnvalue; // the reason of an attempt that failed before stays beside it
-  const seconds = ((job.finishedOn ?? 0) - (job.processedOn ?? 0)) / 1000;
+  const seconds = Math.max(0, ((job.finishedOn ?? 0) - (job.processedOn ?? 0)) / 1000) || 0;
+  try {
+    if (job.returnvalue) return validatedOutcome(job.returnvalue); // the reason of an attempt that failed before stays beside it
+  } catch (error) {
+    return { error: (error as Error).message, seconds };
+  }
   return { error: `${job.failedReason} (${job.attemptsMade} attempts)`, seconds };
 }
 

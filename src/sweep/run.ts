@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Outcome } from './child';
-import type { Plan, Task } from './plan';
+import type { Plan } from './plan';
 import { openPool, PoolClosed } from './pool';
 import type { Claim, Row, RowStore } from './store';
+import type { Task } from './task';
 
 export interface SweepProgress {
   /** Rows that are there, of all. */
@@ -34,11 +35,11 @@ const LOOK = 500;
 export async function runSweep(plan: Plan, store: RowStore, options: RunOptions = {}): Promise<Row[]> {
   const { processes, signal, onProgress } = options;
   if (options.retryFailed) forgetFailed(plan, store);
-  const waiting = plan.tasks.filter(({ key }) => !store.has(key));
+  const waiting = plan.tasks.filter(({ key }) => !store.read(key));
   const tally = progressOf(plan, store, waiting, onProgress);
   /** Rows that other processes are making. */
   const elsewhere: Task[] = [];
-  const pool = openPool(processes);
+  const pool = openPool(plan.registry.processEntry, processes);
   const stop = () => pool.close();
   signal?.addEventListener('abort', stop, { once: true });
 
@@ -92,7 +93,7 @@ export function forgetFailed(plan: Plan, store: RowStore): void {
   for (const { key } of plan.tasks) if (store.read(key)?.status === 'failed') store.forget(key);
 }
 
-/** A row from what came of it. */
+/** Builds a row from a task's outcome. */
 export function rowOf(task: Task, outcome: Outcome): Row {
   const { seconds } = outcome;
   if ('error' in outcome) return { ...task, status: 'failed', values: {}, error: outcome.error, seconds };

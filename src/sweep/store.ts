@@ -15,11 +15,12 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { requireChecksum, withChecksum } from '../io/checksum';
 import { pathInside } from '../io/path-inside';
-import { InvalidInputError } from '../runtime/errors';
-import type { Values } from '../study/experiments';
+import { CerError, FileFormatError } from '../runtime/errors';
 import { canonicalJson } from './configuration';
-import type { Task } from './plan';
+import { keyOf, type Task } from './task';
+import type { Values } from './types';
 
 /** One finished run. A row that failed holds its error instead of values. */
 export interface Row extends Task {
@@ -39,12 +40,15 @@ export interface Claim {
 export interface StoreOptions {
   /** Seconds without renewal after which a claim is taken over; default 60. Clocks of several machines must agree to that. */
   leaseSeconds?: number;
+  /** Called for a row that is damaged and was set aside; default writes to standard error. */
+  onDamage?: (message: string) => void;
 }
 
 /**
  * The rows of sweeps in a folder, one file each, safe to share between processes without a lock.
  *
- * - A row is written beside its place and linked there, which fails where one is already: no half row, and none twice.
+ * - Rows are written atomically and never overwritten: beside their place, then linked there, which fails where one is already.
+ * - A row carries a checksum and the key of its task is computed again on reading; a damaged one is renamed `KEY.json.damaged`.
  * - A claim is a file `KEY.GENERATION` that is created exclusively. Taking over a dead claim is creating the next
  *   generation, which only one process can; nobody ever deletes a claim that may be someone else's.
  */
@@ -52,15 +56,17 @@ export class RowStore {
   readonly rows: string;
   readonly claims: string;
   readonly leaseSeconds: number;
+  private readonly onDamage: (message: string) => void;
   private serial = 0;
 
   constructor(
     readonly folder: string,
-    { leaseSeconds = 60 }: StoreOptions = {},
+    { leaseSeconds = 60, onDamage = console.error }: StoreOptions = {},
   ) {
     this.rows = join(folder, 'rows');
     this.claims = join(folder, 'claims');
     this.leaseSeconds = leaseSeconds;
+    this.onDamage = onDamage;
     mkdirSync(this.rows, { recursive: true });
     mkdirSync(this.claims, { recursive: true });
   }
@@ -69,20 +75,24 @@ export class RowStore {
     return existsSync(this.path(key));
   }
 
-  /** The row of a key, or undefined. @throws InvalidInputError for a file that is no row. */
+  /** The row of a key; undefined where there is none, and where it is damaged: then it is set aside and can be made again. */
   read(key: string): Row | undefined {
-    if (!this.has(key)) return undefined;
+    const path = this.path(key);
+    let text: string;
     try {
-      const row: Row = JSON.parse(readFileSync(this.path(key), 'utf8'));
-      if (row.key === key && (row.status === 'done' || row.status === 'failed')) return row;
-    } catch {
-      // said below
+      text = readFileSync(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
     }
-    throw new InvalidInputError(`Row ${this.path(key)}`, {
-      given: 'a file that is no row of this key',
-      expected: 'a row as a sweep writes it',
-      remedy: 'Remove the file; the next run makes the row again.',
-    });
+    try {
+      return rowFrom(path, key, text);
+    } catch (error) {
+      if (!(error instanceof CerError)) throw error;
+      renameSync(path, `${path}.damaged`);
+      this.onDamage(`${error.message} It is now ${path}.damaged.`);
+      return undefined;
+    }
   }
 
   /** Writes a row unless there is one. @returns false where there was one, which stays as it is. */
@@ -90,7 +100,8 @@ export class RowStore {
     const temporary = join(this.claims, `${row.key}.${process.pid}-${this.serial++}.partial`);
     const descriptor = openSync(temporary, 'w');
     try {
-      writeSync(descriptor, `${canonicalJson(row)}\n`);
+      // Through JSON first: the checksum is over what will be read.
+      writeSync(descriptor, `${JSON.stringify(withChecksum(JSON.parse(canonicalJson(row))))}\n`);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -173,9 +184,10 @@ export class RowStore {
     try {
       modified = statSync(path).mtimeMs;
     } catch {
-      return true; // released just now: whoever asks again sees what became of it
+      return true; // released just now: the next look shows the row, or that the claim is free
     }
-    if (Date.now() - modified > 1000 * this.leaseSeconds) return false;
+    // A claim from the future, left by a clock that was wrong, would never run out.
+    if (Math.abs(Date.now() - modified) > 1000 * this.leaseSeconds) return false;
     try {
       const { host, pid } = JSON.parse(readFileSync(path, 'utf8'));
       if (host === hostname()) process.kill(pid, 0);
@@ -184,4 +196,23 @@ export class RowStore {
       return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // no such process: dead before its lease is over
     }
   }
+}
+
+/** The row in a text. @throws FileFormatError for anything but an intact row of this key. */
+function rowFrom(path: string, key: string, text: string): Row {
+  const remedy = 'The next run makes the row again.';
+  let stored: unknown;
+  try {
+    stored = JSON.parse(text);
+  } catch (error) {
+    throw new FileFormatError(`Row ${path}`, { given: (error as Error).message, expected: 'JSON', remedy });
+  }
+  const row = requireChecksum<Row>(`Row ${path}`, stored, remedy);
+  const own = keyOf(row);
+  if (row.key === key && own === key && (row.status === 'done' || row.status === 'failed')) return row;
+  throw new FileFormatError(`Row ${path}`, {
+    given: `a row whose fields have the key ${own}`,
+    expected: `the key ${key}`,
+    remedy,
+  });
 }

@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { NumericalError } from '../runtime/errors';
 import { parseOptions } from '../runtime/options';
 import { foldIn, key, normal } from '../runtime/random';
-import type { SweepExperiment } from '../study/experiments';
 import type { Configuration } from './configuration';
+import type { SweepExperiment } from './types';
 
-const schema = z.object({
+/** Names a file that every run adds a line to: shows what was run how often. No part of a configuration, which may come from elsewhere. */
+export const JOURNAL = 'CER_TOY_JOURNAL';
+
+const schema = z.strictObject({
   x: z.number().default(0),
   y: z.number().default(0),
   /** Strength of the interaction: the loss has the term `coupling * x * y`. */
@@ -16,8 +19,8 @@ const schema = z.object({
   /** How long a run takes. */
   milliseconds: z.number().min(0).max(600_000).default(0),
   fails: z.boolean().default(false),
-  /** A file that every run adds a line to: shows what was run how often. */
-  journal: z.string().default(''),
+  /** A word that changes nothing. */
+  label: z.string().max(40).default(''),
 });
 
 /** loss = (x - 1)^2 + (y + 2)^2 + coupling x y + noise: every effect and interaction is known, and a run takes no time. */
@@ -30,7 +33,8 @@ export const toyExperiment: SweepExperiment = {
   parse: (given) => parseOptions('the toy experiment', schema, given) as Configuration,
   inputs: () => '',
   open: async () => async (configuration, seed) => {
-    const { x, y, coupling, noise, milliseconds, fails, journal } = schema.parse(configuration);
+    const { x, y, coupling, noise, milliseconds, fails } = schema.parse(configuration);
+    const journal = process.env[JOURNAL];
     if (journal) appendFileSync(journal, `${x} ${y} ${seed}\n`);
     if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
     if (fails) {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import * as ablate from '../../src/cli/verbs/ablate';
 import * as sweep from '../../src/cli/verbs/sweep';
 import { ablationSweep, REFINEMENT_KNOBS } from '../../src/study/knobs';
-import { planSweep } from '../../src/sweep/plan';
 import { RowStore } from '../../src/sweep/store';
+import { planSweep } from '../sweep/support';
 import { runVerb } from './run-verb';
 
 describe('cer ablate', () => {

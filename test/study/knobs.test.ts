@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { ablationSweep, REFINEMENT_KNOBS } from '../../src/study/knobs';
 import { canonicalJson, valueAt } from '../../src/sweep/configuration';
-import { planSweep } from '../../src/sweep/plan';
+import { planSweep } from '../sweep/support';
 
 describe('study/knobs', () => {
   for (const model of ['AR', 'MAR'] as const) {

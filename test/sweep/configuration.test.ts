@@ -26,6 +26,9 @@ describe('sweep/configuration', () => {
     const changed = withChanges(base, { 'refinement.epsilon': 0.2, 'buffer.size': 50 });
     assert.deepEqual(changed, { ...base, refinement: { method: 'none', epsilon: 0.2 }, buffer: { size: 50 } });
     assert.equal(base.refinement.epsilon, 0.05);
+    assert.deepEqual(withChanges({}, { 'toString.x': 1 }), { toString: { x: 1 } }); // an inherited name is a name like others
+    assert.equal(valueAt({}, 'toString'), undefined);
+    assert.throws(() => withChanges({}, { '__proto__.x': 1 }), /prototype/);
     const values = ['refinement.epsilon', 'refinement', 'refinement.size', 'model.size'].map((name) =>
       valueAt(base, name),
     );
@@ -34,9 +37,9 @@ describe('sweep/configuration', () => {
   });
 
   it('names that a parser leaves out are refused with the nearest known one', () => {
-    const effective = { model: 'AR', refinement: { epsilon: 0.05 } };
-    refuseUnknown('test', { refinement: { epsilon: 1 } }, effective);
-    assert.throws(() => refuseUnknown('test', { refinement: { epsilom: 1 } }, effective), /perhaps refinement.epsilon/);
-    assert.throws(() => refuseUnknown('test', { modell: 'AR' }, effective), /perhaps model/);
+    const known = ['model', 'refinement.epsilon'];
+    refuseUnknown('test', { refinement: { epsilon: 1 } }, known);
+    assert.throws(() => refuseUnknown('test', { refinement: { epsilom: 1 } }, known), /perhaps refinement.epsilon/);
+    assert.throws(() => refuseUnknown('test', { modell: 'AR' }, known), /perhaps model/);
   });
 });

@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { baseText, estimateSweep } from '../../src/sweep/estimate';
-import { planSweep } from '../../src/sweep/plan';
 import { RowStore } from '../../src/sweep/store';
-import { temporaryFolder } from './support';
+import { planSweep, temporaryFolder } from './support';
 
 describe('estimate of a sweep', () => {
   const store = new RowStore(temporaryFolder());

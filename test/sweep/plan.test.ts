@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { planSweep, readSweep } from '../../src/sweep/plan';
-import { temporaryFolder } from './support';
+import { EXPERIMENTS } from '../../src/study/experiments';
+import { readSweep } from '../../src/sweep/plan';
+import { planSweep, temporaryFolder } from './support';
 
 describe('sweep/plan', () => {
   const folder = temporaryFolder();
@@ -94,8 +95,37 @@ describe('sweep/plan', () => {
     assert.throws(() => planSweep({ experiment: 'toy', seeds: [] }), /seeds/);
     const ranges = { x: { from: -1, to: 1, scale: 'log' as const } };
     assert.throws(() => planSweep({ experiment: 'toy', random: { count: 1, ranges } }), /above 0/);
-    assert.throws(() => readSweep(join(folder, 'none.json')), /ENOENT/);
+    assert.throws(() => readSweep(join(folder, 'none.json'), EXPERIMENTS), /ENOENT/);
     writeFileSync(join(folder, 'broken.json'), '{ "experiment": ');
-    assert.throws(() => readSweep(join(folder, 'broken.json')), /JSON/);
+    assert.throws(() => readSweep(join(folder, 'broken.json'), EXPERIMENTS), /JSON/);
+  });
+
+  it('names that lead to a prototype are refused wherever they stand, and reach nothing', () => {
+    const text = (name: string) => `{ "experiment": "toy", ${name} }`;
+    const files = [
+      '"points": [{ "__proto__.polluted": "yes" }]',
+      '"points": [{ "constructor.prototype.polluted": "yes" }]',
+      '"points": [{ "x.__proto__.polluted": "yes" }]',
+      '"base": { "__proto__": { "polluted": "yes" } }',
+      '"base": { "x": { "__proto__": { "polluted": "yes" } } }',
+      '"grid": { "__proto__.polluted": ["yes"] }',
+      '"oneAtATime": { "__proto__.polluted": ["yes"] }',
+      '"control": { "__proto__.polluted": "yes" }',
+      '"random": { "count": 1, "ranges": { "__proto__.polluted": { "values": ["yes"] } } }',
+    ];
+    for (const file of files) {
+      assert.throws(() => planSweep(JSON.parse(text(file))), /prototype/, file);
+      assert.equal(({} as { polluted?: string }).polluted, undefined, file);
+    }
+  });
+
+  it('a mistyped knob is named with the nearest one, whatever else its absence breaks', () => {
+    const file = { experiment: 'refinement', points: [{ 'refinement.epsilonn': 0.1 }] };
+    assert.throws(() => planSweep(file), /the knob "refinement.epsilonn".*perhaps refinement.epsilon;/s);
+    const known = { experiment: 'refinement', points: [{ 'refinement.epsilon': 0.1 }] }; // a name of another method
+    assert.throws(
+      () => planSweep(known),
+      (error: Error) => !/the knob/.test(error.message),
+    );
   });
 });

@@ -2,15 +2,17 @@ import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Queue } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { MissingDependencyError } from '../../src/runtime/errors';
-import { planSweep, type SweepFile } from '../../src/sweep/plan';
+import { EXPERIMENTS } from '../../src/study/experiments';
+import type { SweepFile } from '../../src/sweep/plan';
 import { runQueuedSweep, serveQueue, withoutPassword } from '../../src/sweep/queue';
 import { runSweep } from '../../src/sweep/run';
 import { RowStore } from '../../src/sweep/store';
+import { JOURNAL } from '../../src/sweep/toy-experiment';
 import { hasRedis, type RedisServer, redisServer } from './redis';
-import { childrenOf, measured, temporaryFolder, until } from './support';
+import { childrenOf, measured, planSweep, temporaryFolder, until } from './support';
 
 describe('sweep/queue', () => {
   const folder = temporaryFolder();
@@ -18,6 +20,7 @@ describe('sweep/queue', () => {
   const lines = () => (existsSync(journal) ? readFileSync(journal, 'utf8').trim().split('\n') : []);
   beforeEach(() => {
     journal = join(folder, `journal-${serial++}`);
+    process.env[JOURNAL] = journal;
   });
   const workers: ChildProcess[] = [];
   const queues: Queue[] = [];
@@ -53,6 +56,7 @@ describe('sweep/queue', () => {
   });
 
   after(async () => {
+    delete process.env[JOURNAL];
     for (const child of workers) child.kill('SIGKILL');
     // Not closed, which would wait for a Redis that a failing test has left dead.
     for (const queue of queues) void queue.disconnect().catch(() => {});
@@ -65,6 +69,7 @@ describe('sweep/queue', () => {
     const stop = new AbortController();
     const outcomes: string[] = [];
     const serving = serveQueue({
+      registry: EXPERIMENTS,
       url: redis.url,
       name: 'same',
       processes: 1,
@@ -91,7 +96,7 @@ describe('sweep/queue', () => {
     this.timeout(300_000);
     const file: SweepFile = {
       experiment: 'toy',
-      base: { milliseconds: 250, journal, noise: 1 },
+      base: { milliseconds: 250, noise: 1 },
       grid: { x: [0, 1, 2, 3], y: [0, 1, 2, 3] },
       seeds: [1, 2],
     };
@@ -126,7 +131,7 @@ describe('sweep/queue', () => {
     this.timeout(300_000);
     const file: SweepFile = {
       experiment: 'toy',
-      base: { milliseconds: 600, journal, coupling: 7 },
+      base: { milliseconds: 600, coupling: 7 },
       grid: { x: [0, 1, 2, 3] },
     };
     const plan = planSweep(file);
@@ -156,10 +161,11 @@ describe('sweep/queue', () => {
 
   it('a row whose process dies is tried again, and then is there', async function () {
     this.timeout(180_000);
-    const plan = planSweep({ experiment: 'toy', base: { milliseconds: 800, journal, coupling: 11 } });
+    const plan = planSweep({ experiment: 'toy', base: { milliseconds: 800, coupling: 11 } });
     const stop = new AbortController();
     const outcomes: string[] = [];
     const serving = serveQueue({
+      registry: EXPERIMENTS,
       url: redis.url,
       name: 'dies',
       processes: 1,
@@ -184,7 +190,13 @@ describe('sweep/queue', () => {
     const plan = planSweep({ experiment: 'toy', base: { milliseconds: 300, coupling: 13 }, grid: { x: [0, 1, 2, 3] } });
     const store = new RowStore(join(folder, 'flushed'));
     const stop = new AbortController();
-    const serving = serveQueue({ url: redis.url, name: 'flushed', processes: 1, signal: stop.signal });
+    const serving = serveQueue({
+      registry: EXPERIMENTS,
+      url: redis.url,
+      name: 'flushed',
+      processes: 1,
+      signal: stop.signal,
+    });
     const sweep = runQueuedSweep(plan, store, { url: redis.url, name: 'flushed' }, { lookEvery: 50 });
     await until('a row is there', () => readdirSync(store.rows).length > 0);
     const client = new Redis(redis.url);
@@ -243,20 +255,69 @@ describe('sweep/queue', () => {
     // What a sweep leaves that dies after queueing: the jobs, without anybody who gathers.
     await queue.addBulk(plan.tasks.map((task) => ({ name: 'row', data: task, opts: { jobId: task.key } })));
     const stop = new AbortController();
-    const serving = serveQueue({ url: redis.url, name: 'left', processes: 1, signal: stop.signal });
+    const serving = serveQueue({
+      registry: EXPERIMENTS,
+      url: redis.url,
+      name: 'left',
+      processes: 1,
+      signal: stop.signal,
+    });
     await until('all are made', async () => (await queue.getJobCountByTypes('completed')) === 3);
     stop.abort();
     await serving;
     assert.equal((await runQueuedSweep(plan, store, { url: redis.url, name: 'left' })).length, 3); // no worker is left
   });
 
+  it('a job that is not exactly a planned row is refused before anything runs', async function () {
+    this.timeout(180_000);
+    const { tasks } = planSweep({ experiment: 'toy', base: { coupling: 19 } });
+    const jobs: object[] = [
+      { ...tasks[0], seed: 'text of an attacker' },
+      { ...tasks[0], configuration: { ...tasks[0].configuration, journal: join(folder, 'victim') } },
+      { experiment: 'toy', configuration: {}, seed: 0 },
+      { ...tasks[0], seed: 1 }, // under the key of another row
+    ];
+    const queue = queueOf('forged');
+    await queue.addBulk(jobs.map((data, i) => ({ name: 'row', data, opts: { jobId: `forged-${i}` } })));
+    const stop = new AbortController();
+    const refused: string[] = [];
+    const made: unknown[] = [];
+    const options = { url: redis.url, name: 'forged', registry: EXPERIMENTS, processes: 1, signal: stop.signal };
+    const onRefused = (reason: string) => refused.push(reason);
+    const serving = serveQueue({ ...options, onRefused, onRow: (task) => made.push(task) });
+    await until('all have failed', async () => (await queue.getJobCountByTypes('failed')) === jobs.length);
+    stop.abort();
+    await serving;
+    assert.deepEqual([refused.length, made.length, lines().length], [jobs.length, 0, 0]);
+  });
+
+  it('what a worker claims to have measured is checked before it becomes a row', async function () {
+    this.timeout(180_000);
+    const plan = planSweep({ experiment: 'toy', base: { coupling: 23 } });
+    const forger = new Worker('claims', async () => ({ values: { loss: { deep: 1 } }, seconds: -1 }), {
+      connection: { url: redis.url },
+    });
+    forger.on('error', () => {}); // its connection is closed with Redis
+    const store = new RowStore(join(folder, 'claims'));
+    const [row] = await runQueuedSweep(plan, store, { url: redis.url, name: 'claims' }, { lookEvery: 50 });
+    await forger.close();
+    assert.equal(row.status, 'failed');
+    assert.match(row.error!, /outcome of a row/);
+  });
+
   it('a stopped worker gives its row back at once', async function () {
     this.timeout(180_000);
-    const plan = planSweep({ experiment: 'toy', base: { milliseconds: 60_000, journal, coupling: 3 } });
+    const plan = planSweep({ experiment: 'toy', base: { milliseconds: 60_000, coupling: 3 } });
     const queue = queueOf('back');
     await queue.addBulk(plan.tasks.map((task) => ({ name: 'row', data: task, opts: { jobId: task.key } })));
     const stop = new AbortController();
-    const serving = serveQueue({ url: redis.url, name: 'back', processes: 1, signal: stop.signal });
+    const serving = serveQueue({
+      registry: EXPERIMENTS,
+      url: redis.url,
+      name: 'back',
+      processes: 1,
+      signal: stop.signal,
+    });
     await until('the row is under way', () => lines().length > 0);
     stop.abort();
     await serving;

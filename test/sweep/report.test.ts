@@ -3,10 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromiumPath, closeRenderer } from '../../src/plots/render';
 import { analyseSweep } from '../../src/sweep/analysis/analyse';
-import { planSweep } from '../../src/sweep/plan';
 import { reportSweep } from '../../src/sweep/report';
 import { toyRows } from './analysis/support';
-import { temporaryFolder } from './support';
+import { planSweep, temporaryFolder } from './support';
 
 describe('sweep/report', function () {
   this.timeout(60_000);

@@ -2,16 +2,25 @@ import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { planSweep, type SweepFile } from '../../src/sweep/plan';
+import type { SweepFile } from '../../src/sweep/plan';
 import { runSweep } from '../../src/sweep/run';
 import { RowStore } from '../../src/sweep/store';
-import { childrenOf, measured, temporaryFolder, until } from './support';
+import { JOURNAL } from '../../src/sweep/toy-experiment';
+import { childrenOf, measured, planSweep, temporaryFolder, until } from './support';
 
 describe('sweep/run', () => {
   const folder = temporaryFolder();
   let serial = 0;
   const fresh = () => new RowStore(join(folder, String(serial++)), { leaseSeconds: 30 });
   const lines = (journal: string) => (existsSync(journal) ? readFileSync(journal, 'utf8').trim().split('\n') : []);
+
+  /** Every run of the toy experiment adds a line to this file, in processes started from here. */
+  function journalAt(name: string): string {
+    const path = join(folder, name);
+    process.env[JOURNAL] = path;
+    return path;
+  }
+  after(() => delete process.env[JOURNAL]);
 
   /** `cer sweep` in a process of its own; its journal tells what was run. */
   function start(file: SweepFile, out: string): ChildProcess {
@@ -23,7 +32,7 @@ describe('sweep/run', () => {
   const ended = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once('exit', resolve));
 
   it('makes every row once, skips what is there, and gives the same rows with one process or two', async () => {
-    const journal = join(folder, 'journal-1');
+    const journal = journalAt('journal-1');
     const plan = planSweep({ experiment: 'toy', base: { noise: 1 }, grid: { x: [0, 1, 2] }, seeds: [1, 2] });
     const one = await runSweep(plan, fresh(), { processes: 1 });
     const two = fresh();
@@ -37,7 +46,7 @@ describe('sweep/run', () => {
     assert.equal((rows[0].values.loss as number) - 5 < 10, true);
     assert.deepEqual(await runSweep(plan, two), rows); // seconds too: nothing was made again
     assert.deepEqual(readdirSync(two.claims), []);
-    assert.equal(existsSync(journal), false);
+    assert.equal(lines(journal).length, 12); // six rows, made with one process and with two
   });
 
   it('a row that fails is a row with its error; it is made again on request only', async () => {
@@ -56,18 +65,18 @@ describe('sweep/run', () => {
   });
 
   it('two sweeps at a time share the work, and a killed one costs nothing but the rows under way', async function () {
-    this.timeout(60_000);
-    const journal = join(folder, 'journal-2');
+    this.timeout(180_000);
+    const journal = journalAt('journal-2');
     const store = fresh();
     const file: SweepFile = {
       experiment: 'toy',
-      base: { milliseconds: 300, journal },
+      base: { milliseconds: 300 },
       grid: { x: [0, 1, 2, 3], y: [0, 1, 2] },
       seeds: [1, 2],
     };
     const victim = start(file, store.folder);
     const survivor = start(file, store.folder);
-    await until('both have begun', () => lines(journal).length >= 8);
+    await until('both have begun', () => lines(journal).length >= 8, 150);
     victim.kill('SIGKILL');
     assert.equal(await ended(survivor), 0);
     const plan = planSweep(file);
@@ -80,16 +89,16 @@ describe('sweep/run', () => {
   });
 
   it('Ctrl-C ends the children, leaves whole rows and no claim; the same command goes on', async function () {
-    this.timeout(60_000);
-    const journal = join(folder, 'journal-3');
+    this.timeout(180_000);
+    const journal = journalAt('journal-3');
     const store = fresh();
     const file: SweepFile = {
       experiment: 'toy',
-      base: { milliseconds: 400, journal },
+      base: { milliseconds: 400 },
       grid: { x: [0, 1, 2, 3, 4, 5] },
     };
     const child = start(file, store.folder);
-    await until('one row is there', () => readdirSync(store.rows).length > 0);
+    await until('one row is there', () => readdirSync(store.rows).length > 0, 150);
     child.kill('SIGINT');
     assert.equal(await ended(child), 130);
     const plan = planSweep(file);
@@ -106,13 +115,26 @@ describe('sweep/run', () => {
 
   it('a child that dies is a failed row; the others are made', async () => {
     const store = fresh();
-    const journal = join(folder, 'journal-4');
-    const plan = planSweep({ experiment: 'toy', base: { journal, milliseconds: 300 }, grid: { x: [0, 1, 2] } });
+    const journal = journalAt('journal-4');
+    const plan = planSweep({ experiment: 'toy', base: { milliseconds: 300 }, grid: { x: [0, 1, 2] } });
     const running = runSweep(plan, store, { processes: 1 });
     await until('a row is under way', () => lines(journal).length > 0);
     for (const pid of childrenOf(process.pid)) process.kill(pid, 'SIGKILL');
     const rows = await running;
     assert.deepEqual(rows.map(({ status }) => status).sort(), ['done', 'done', 'failed']);
     assert.match(rows.find(({ status }) => status === 'failed')!.error!, /SIGKILL/);
+  });
+
+  it('a damaged row is made again with a message; the others stay', async () => {
+    const messages: string[] = [];
+    const store = new RowStore(join(folder, String(serial++)), { onDamage: (message) => messages.push(message) });
+    const plan = planSweep({ experiment: 'toy', grid: { x: [0, 1] } });
+    const rows = await runSweep(plan, store, { processes: 1 });
+    const path = join(store.rows, `${rows[0].key}.json`);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"loss":5', '"loss":4'));
+    const again = await runSweep(plan, store, { processes: 1 });
+    assert.deepEqual(measured(again), measured(rows));
+    assert.deepEqual(again[1], rows[1]);
+    assert.match(messages[0], /checksum.*makes the row again.*damaged/);
   });
 });

@@ -1,10 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { makeTask } from '../../src/sweep/plan';
+import { withChecksum } from '../../src/io/checksum';
 import { type Row, RowStore } from '../../src/sweep/store';
+import { makeTask } from '../../src/sweep/task';
 import { toyExperiment } from '../../src/sweep/toy-experiment';
 import { temporaryFolder } from './support';
 
@@ -82,9 +83,48 @@ describe('sweep/store', () => {
     claim.renew(); // a claim that is gone: nothing happens
   });
 
-  it('a file that is no row is named', () => {
-    const store = open();
+  it('a claim dated tomorrow keeps nobody out', () => {
+    const store = open(60);
+    const { key } = row(1);
+    const path = join(store.claims, `${key}.0`);
+    writeFileSync(path, JSON.stringify({ host: 'elsewhere', pid: 1 }));
+    const tomorrow = new Date(Date.now() + 86_400_000);
+    utimesSync(path, tomorrow, tomorrow);
+    assert.ok(store.claim(key));
+  });
+
+  it('every single flipped bit of a row is noticed, and so is a changed seed or value', () => {
+    const damage: string[] = [];
+    const store = new RowStore(join(folder, String(serial++)), { onDamage: (message) => damage.push(message) });
+    const { key } = row(1, 12.5);
+    store.write(row(1, 12.5));
+    const path = join(store.rows, `${key}.json`);
+    const intact = readFileSync(path);
+    assert.deepEqual(store.read(key), row(1, 12.5));
+    const spoil = (bytes: Buffer | string) => {
+      writeFileSync(path, bytes);
+      assert.equal(store.read(key), undefined, String(bytes));
+    };
+    // The last byte is the line feed: as another blank it changes nothing that is read.
+    for (let bit = 0; bit < 8 * (intact.length - 1); bit++) {
+      const bytes = Buffer.from(intact);
+      bytes[bit >> 3] ^= 1 << (bit & 7);
+      spoil(bytes);
+    }
+    spoil(intact.toString().replace('"seed":1', '"seed":2'));
+    spoil(intact.toString().replace('12.5', '12.25'));
+    const other = withChecksum({ ...row(2), key }); // intact, but of another task
+    spoil(JSON.stringify(other));
+    assert.match(damage[damage.length - 1], /whose fields have the key/);
+    assert.ok(readdirSync(store.rows).includes(`${key}.json.damaged`));
+    assert.equal(store.write(row(1, 12.5)), true); // and can be made again
+  });
+
+  it('a file that is no row is set aside and named', () => {
+    const damage: string[] = [];
+    const store = new RowStore(join(folder, String(serial++)), { onDamage: (message) => damage.push(message) });
     writeFileSync(join(store.rows, `${row(1).key}.json`), '{"key":');
-    assert.throws(() => store.read(row(1).key), /no row of this key/);
+    assert.equal(store.read(row(1).key), undefined);
+    assert.match(damage[0], /JSON.*makes the row again/);
   });
 });

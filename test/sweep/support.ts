@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EXPERIMENTS } from '../../src/study/experiments';
+import * as plans from '../../src/sweep/plan';
 import type { Row } from '../../src/sweep/store';
 
 /** A folder of a test's own, removed after all tests of the file. */
@@ -27,6 +29,11 @@ export function measured(rows: readonly Row[]) {
 
 /** The processes that make rows for a process. */
 export function childrenOf(parent: number): number[] {
-  const found = execFileSync('pgrep', ['-P', String(parent), '-f', 'src/sweep/child.cjs'], { encoding: 'utf8' });
+  const found = execFileSync('pgrep', ['-P', String(parent), '-f', 'study/row-process.cjs'], { encoding: 'utf8' });
   return found.trim().split('\n').map(Number);
+}
+
+/** Plans a sweep over the experiments that there are. */
+export function planSweep(file: plans.SweepFile): plans.Plan {
+  return plans.planSweep(file, EXPERIMENTS);
 }

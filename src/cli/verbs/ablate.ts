@@ -47,11 +47,12 @@ kept. Every point is compared with the refinement at its defaults and with itsel
 async function run({ model, knobs, random, seeds, images, ...options }: AblateArguments): Promise<void> {
   const { ablationSweep, REFINEMENT_KNOBS } = await import('../../study/knobs');
   const { planSweep } = await import('../../sweep/plan');
+  const { EXPERIMENTS } = await import('../../study/experiments');
   const { join } = await import('node:path');
   const names = REFINEMENT_KNOBS.map(({ name }) => name);
   const chosen = knobs === undefined ? undefined : namesIn('Knobs to ablate', knobs, names);
   const file = ablationSweep({ model, knobs: chosen, random, seeds, images });
-  const plan = planSweep(file);
+  const plan = planSweep(file, EXPERIMENTS);
   const name = `ablation-${model}`;
   if (!options.dryRun) await keep(join(options.out, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
   await execute(plan, name, options);

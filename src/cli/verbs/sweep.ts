@@ -60,8 +60,9 @@ Exit status: 0 all rows made, 1 some failed, 130 interrupted.`,
     )
     .action(async (file: string, options: ExecutionOptions) => {
       const { readSweep } = await import('../../sweep/plan');
+      const { EXPERIMENTS } = await import('../../study/experiments');
       const { basename } = await import('node:path');
-      await execute(readSweep(file), basename(file).replace(/\.json$/, ''), options);
+      await execute(readSweep(file, EXPERIMENTS), basename(file).replace(/\.json$/, ''), options);
     });
 }
 

@@ -28,19 +28,23 @@ Example:
   cer sweep epsilon.json --queue redis://127.0.0.1:6379
 
 A worker needs the same code and the same weight files as whoever started the sweep, and refuses rows where they differ.
+It reads no file outside the folder in which it is started, whatever a row in the queue names.
 Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
     )
     .action(async ({ queue: url, queueName: name, processes, lock, json }: WorkerArguments) => {
       const { serveQueue, withoutPassword } = await import('../../sweep/queue');
+      const { EXPERIMENTS } = await import('../../study/experiments');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
       const { signal, release } = abortOnInterrupt();
       console.error(`worker on ${withoutPassword(url)}, queue ${name}; Ctrl-C ends it`);
       await serveQueue({
         url,
         name,
+        registry: EXPERIMENTS,
         processes,
         lockSeconds: lock,
         signal,
+        onRefused: (reason) => console.error(`a job was refused: ${JSON.stringify(reason)}`),
         onRow: ({ experiment, seed, key }, outcome) => {
           if (json) return console.log(JSON.stringify({ experiment, key, seed, ...outcome }));
           const what = `${experiment} ${key.slice(0, 8)}, seed ${seed}`;

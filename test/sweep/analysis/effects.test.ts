@@ -4,7 +4,7 @@ import { effectRows, effects, readableEffects } from '../../../src/sweep/analysi
 import { effectFigure } from '../../../src/sweep/analysis/forest';
 import { measured } from '../../../src/sweep/analysis/measured';
 import { knobFigures } from '../../../src/sweep/analysis/one-at-a-time';
-import { planSweep } from '../../../src/sweep/plan';
+import { planSweep } from '../support';
 import { toyRow, toyRows } from './support';
 
 const near = (got: number | undefined, wanted: number, tolerance = 1e-12) =>
@@ -90,13 +90,13 @@ describe('sweep/analysis: effects', () => {
   it('figures: numbers on an axis with the base, words as categories, bars as long as the interval', async () => {
     const { plan, rows } = await toyRows({
       base: { noise: 1 },
-      oneAtATime: { x: [0.001, 10, 1], journal: ['/dev/null'] },
+      oneAtATime: { x: [0.001, 10, 1], label: ['quiet'] },
       seeds: [0, 1, 2],
     });
     const all = measured(plan, rows);
     const found = effects(all);
     const figures = knobFigures(found, all);
-    assert.deepEqual(Object.keys(figures), ['knob-x', 'knob-journal']);
+    assert.deepEqual(Object.keys(figures), ['knob-x', 'knob-label']);
     const [trace] = figures['knob-x'].data as { x: number[]; y: number[]; error_y: { array: number[] } }[];
     assert.deepEqual(trace.x, [0, 0.001, 1, 10]); // the base's value among them
     assert.deepEqual([trace.y[0], trace.error_y.array[0]], [0, 0]);
@@ -104,11 +104,11 @@ describe('sweep/analysis: effects', () => {
     near(trace.y[3], large.mean);
     near(trace.error_y.array[3], large.high! - large.mean);
     assert.equal(figures['knob-x'].layout.xaxis!.type, 'linear'); // the base's 0 has no logarithm
-    assert.equal(figures['knob-journal'].layout.xaxis!.type, 'category');
+    assert.equal(figures['knob-label'].layout.xaxis!.type, 'category');
     const positive = await toyRows({ base: { x: 0.01 }, oneAtATime: { x: [0.001, 10] }, seeds: [0, 1] });
     const again = measured(positive.plan, positive.rows);
     assert.equal(knobFigures(effects(again), again)['knob-x'].layout.xaxis!.type, 'log');
     const forest = effectFigure(found, all)!.data as { y: string[] }[];
-    assert.deepEqual(forest[0].y, ['x = 0.001', 'x = 10', 'x = 1', 'journal = /dev/null']);
+    assert.deepEqual(forest[0].y, ['x = 0.001', 'x = 10', 'x = 1', 'label = quiet']);
   });
 });

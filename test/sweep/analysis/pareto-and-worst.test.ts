@@ -4,7 +4,7 @@ import { effects } from '../../../src/sweep/analysis/effects';
 import { measured } from '../../../src/sweep/analysis/measured';
 import { frontOf, paretoFigure, paretoRows, standings } from '../../../src/sweep/analysis/pareto';
 import { worstCases, worstFigure, worstRows } from '../../../src/sweep/analysis/worst';
-import { planSweep } from '../../../src/sweep/plan';
+import { planSweep } from '../support';
 import { toyRow, toyRows } from './support';
 
 describe('sweep/analysis: the Pareto front', () => {

@@ -48,20 +48,20 @@ describe('sweep/analysis: random search', () => {
   });
 
   it('a knob with an infinite value is a number; words are categories with the spread of their means', async () => {
-    const point = (x: number, words: string) => ({ x, journal: words === 'quiet' ? '' : '/dev/null' });
-    const grid = { x: [0, 1, 2, 3], journal: ['', '/dev/null'] };
+    const point = (x: number, words: string) => ({ x, label: words === 'quiet' ? '' : 'loud' });
+    const grid = { x: [0, 1, 2, 3], label: ['', 'loud'] };
     const { plan, rows } = await toyRows({ grid, seeds: [0, 1] });
     // the word is worth 10
     const shifted = rows.map((row) => ({
       ...row,
-      values: { ...row.values, loss: (row.values.loss as number) + (row.configuration.journal === '' ? 0 : 10) },
+      values: { ...row.values, loss: (row.values.loss as number) + (row.configuration.label === '' ? 0 : 10) },
     }));
     assert.ok(point(0, 'quiet'));
     const all = measured(plan, shifted);
     const [first, second] = importances(searchOf(effects(all), all)!);
     assert.deepEqual(
       [first.knob, first.measure, first.spread, first.low],
-      ['journal', 'correlation ratio', 10, undefined],
+      ['label', 'correlation ratio', 10, undefined],
     );
     assert.equal(second.knob, 'x');
     const found = searchOf(effects(all), all)!;

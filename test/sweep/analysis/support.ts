@@ -1,6 +1,8 @@
-import { makeTask, type Plan, planSweep, type SweepFile } from '../../../src/sweep/plan';
+import type { Plan, SweepFile } from '../../../src/sweep/plan';
 import type { Row } from '../../../src/sweep/store';
+import { makeTask } from '../../../src/sweep/task';
 import { toyExperiment } from '../../../src/sweep/toy-experiment';
+import { planSweep } from '../support';
 
 /** The rows of a toy sweep, made here and now. */
 export async function toyRows(file: Omit<SweepFile, 'experiment'>): Promise<{ plan: Plan; rows: Row[] }> {
