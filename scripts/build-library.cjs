@@ -6,12 +6,14 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-/** Entries that work in a browser, as package.json says; each is `src/library/NAME.ts`. */
-const BROWSER_ENTRIES = Object.values(require('../package.json').exports).flatMap(({ browser }) =>
-  browser ? [path.basename(browser, '.mjs')] : [],
-);
+/** Entries that work in a browser, as package.json says: `src/library/NAME.ts`, but the transport without Node's files and threads. */
+const BROWSER_ENTRIES = Object.values(require('../package.json').exports).flatMap(({ browser }) => {
+  if (!browser) return [];
+  const name = path.basename(browser, '.mjs');
+  return [{ out: name, in: name === 'transport' ? 'src/transport/core.ts' : `src/library/${name}.ts` }];
+});
 
-/** esbuild's options for browsers: kernels inside the bundle as text, Node's side of the transport left out. */
+/** esbuild's options for browsers: kernels inside the bundle as text. */
 function browserOptions() {
   const text = (name) =>
     JSON.stringify(fs.readFileSync(path.join(root, 'src', 'transport', 'kernels', `${name}.wasm`), 'base64'));
@@ -24,17 +26,7 @@ function browserOptions() {
     define: { RELAXED_KERNELS: text('relaxed'), SIMD_KERNELS: text('simd') },
     logLevel: 'silent',
     metafile: true,
-    plugins: [{ name: 'kernels-inside', setup: putKernelsInside }],
   };
-}
-
-function putKernelsInside(build) {
-  const transport = path.join(root, 'src', 'transport', 'engine');
-  const replaced = { 'kernel-source': 'kernel-inline', 'kernel-files': 'kernel-source' };
-  build.onResolve({ filter: /\/kernel-(source|files)$/ }, ({ path: name, resolveDir }) => {
-    if (path.resolve(resolveDir, path.dirname(name)) !== transport) return undefined;
-    return { path: path.join(transport, `${replaced[path.basename(name)]}.ts`) };
-  });
 }
 
 async function buildLibrary(out = path.join(root, 'dist')) {
@@ -55,7 +47,7 @@ async function buildLibrary(out = path.join(root, 'dist')) {
   }
   await require('esbuild').build({
     ...browserOptions(),
-    entryPoints: BROWSER_ENTRIES.map((name) => `src/library/${name}.ts`),
+    entryPoints: BROWSER_ENTRIES,
     outdir: path.join(out, 'browser'),
     outExtension: { '.js': '.mjs' },
     chunkNames: 'shared-[hash]',

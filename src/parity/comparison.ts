@@ -34,6 +34,12 @@ export const TOLERANCE = {
   /** Transport and metrics in float64, relative; stored float32 values. */
   double: 1e-9,
   stored32: 1e-6,
+  /** Transport by the float32 kernels, stopped at a marginal error of 1e-6 of the mass: values, relative; entries of plans, of the largest. */
+  single: 1e-5,
+  singleEntries: 1e-4,
+  /** The same where convergence is slow and ends after 2000 iterations. */
+  singleSlow: 1e-3,
+  singleSlowEntries: 3e-2,
   exact: 0,
 } as const;
 

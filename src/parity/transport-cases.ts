@@ -3,11 +3,13 @@ import {
   barycentricProjection,
   type DivergenceResult,
   divergenceGradient,
+  kernelModules,
   type PointProblem,
   type SelfTerm,
   type SinkhornResult,
   selfTerm,
   sinkhorn,
+  sinkhornDivergence,
 } from '../transport';
 import { exactTransport } from '../transport/exact';
 import { type Comparison, TOLERANCE } from './comparison';
@@ -98,6 +100,29 @@ function compareRegularised(
   compareStored(given, compare, `${label}.plan`, between.plan);
   compareStored(given, compare, `${label}.barycentric`, barycentricProjection(between, problem.y));
   compareStored(given, compare, `${label}.grad_divergence_dual_X`, divergenceGradient(divergence));
+  compareSingle(given, compare, label, problem, expected);
+}
+
+/** The float32 kernels, where there are any, against the same reference. */
+function compareSingle(
+  given: ReferenceCase,
+  compare: Comparison,
+  label: string,
+  problem: PointProblem,
+  expected: RegularisedCase,
+): void {
+  if (!kernelModules()) return;
+  const divergence = sinkhornDivergence(problem, { epsilon: expected.reg, engine: 'float32' });
+  const { between } = divergence;
+  const [values, entries] = between.converged
+    ? [TOLERANCE.single, TOLERANCE.singleEntries]
+    : [TOLERANCE.singleSlow, TOLERANCE.singleSlowEntries];
+  const named = `${label}, float32`;
+  compare.entries(`${named}: dual_value`, between.dualValue, expected.dual_value as number, values);
+  compare.entries(`${named}: transport_cost`, between.cost, expected.transport_cost as number, values);
+  compareStored(given, compare, `${label}.plan`, between.plan, entries, named);
+  compareStored(given, compare, `${label}.barycentric`, barycentricProjection(between, problem.y), entries, named);
+  compareStored(given, compare, `${label}.grad_divergence_dual_X`, divergenceGradient(divergence), entries, named);
 }
 
 function combine(between: SinkhornResult, source: SelfTerm, target: SelfTerm): DivergenceResult {
@@ -111,8 +136,15 @@ function combine(between: SinkhornResult, source: SelfTerm, target: SelfTerm): D
 }
 
 /** Compares where the reference stores it, rounded to float32. */
-function compareStored(given: ReferenceCase, compare: Comparison, name: string, values: Float64Array): void {
-  if (given.has(name)) compare.largest(name, values, given.values(name), TOLERANCE.stored32);
+function compareStored(
+  given: ReferenceCase,
+  compare: Comparison,
+  name: string,
+  values: Float64Array,
+  tolerance: number = TOLERANCE.stored32,
+  solver = '',
+): void {
+  if (given.has(name)) compare.largest(solver ? `${solver}: ${name}` : name, values, given.values(name), tolerance);
 }
 
 /** Potentials up to the common shift; where the plan is nearly disconnected they are weakly determined. */

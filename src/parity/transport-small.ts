@@ -1,4 +1,4 @@
-import { sinkhorn, sinkhornDivergence } from '../transport';
+import { kernelModules, sinkhorn, sinkhornDivergence } from '../transport';
 import { type Gaussian, gaussianDistance, gaussianMap, gaussianOfPoints } from '../transport/bures';
 import { transportOnLine } from '../transport/one-dimensional';
 import { type Comparison, TOLERANCE } from './comparison';
@@ -92,24 +92,26 @@ export const transportSmall: Runner = {
 function compareUnbalanced(compare: Comparison, label: string, item: UnbalancedCase): void {
   for (const reference of ['entropy', 'product'] as const) {
     const expected = item[`${reference}_reference`];
-    const result = sinkhorn(
-      {
-        x: flat(item.X),
-        y: flat(item.Y),
-        dimension: item.X[0].length,
-        sourceWeights: Float64Array.from(item.a),
-        targetWeights: Float64Array.from(item.b),
-      },
-      { ...OPTIONS, epsilon: item.reg, unbalanced: { penalty: item.reg_m, reference } },
-    );
-    const check = (name: string, actual: ArrayLike<number> | number, wanted: ArrayLike<number> | number) =>
-      compare.largest(`${label}, ${reference}: ${name}`, actual, wanted, TOLERANCE.double);
-    check('plan', result.plan, flat(expected.plan));
-    check('mass', result.mass, expected.mass);
-    check('transport_cost', result.cost, expected.transport_cost);
-    check('row_marginal', result.marginals.source, expected.row_marginal);
-    check('col_marginal', result.marginals.target, expected.col_marginal);
-    check('objective', result.dualValue, expected.objective);
+    const problem = {
+      ...{ x: flat(item.X), y: flat(item.Y), dimension: item.X[0].length },
+      ...{ sourceWeights: item.a, targetWeights: item.b },
+    };
+    const unbalanced = { penalty: item.reg_m, reference };
+    for (const [engine, options, tolerance] of [
+      ['float64', OPTIONS, TOLERANCE.double],
+      ['float32', { engine: 'float32' }, TOLERANCE.single],
+    ] as const) {
+      if (engine === 'float32' && !kernelModules()) continue;
+      const result = sinkhorn(problem, { ...options, epsilon: item.reg, unbalanced });
+      const check = (name: string, actual: ArrayLike<number> | number, wanted: ArrayLike<number> | number) =>
+        compare.largest(`${label}, ${reference}, ${engine}: ${name}`, actual, wanted, tolerance);
+      check('plan', result.plan, flat(expected.plan));
+      check('mass', result.mass, expected.mass);
+      check('transport_cost', result.cost, expected.transport_cost);
+      check('row_marginal', result.marginals.source, expected.row_marginal);
+      check('col_marginal', result.marginals.target, expected.col_marginal);
+      check('objective', result.dualValue, expected.objective);
+    }
   }
 }
 

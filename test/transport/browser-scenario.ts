@@ -1,3 +1,4 @@
+import { key, normal } from '../../src/runtime/random';
 import {
   divergenceGradient,
   exactTransport,
@@ -6,8 +7,7 @@ import {
   jkoStep,
   sinkhorn,
   sinkhornDivergence,
-} from '../../src/library/transport';
-import { key, normal } from '../../src/runtime/random';
+} from '../../src/transport/core';
 
 /** What a case gives: numbers to compare, and what ran. */
 export interface Outcome {

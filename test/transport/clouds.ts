@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { readSafetensors } from '../../src/io/safetensors';
 import { key, normal } from '../../src/runtime/random';
 
 /** Normal points [count, dimension] in float32, shifted. */
@@ -16,17 +14,4 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
 
 export function largest(a: ArrayLike<number>): number {
   return largestDifference(a, new Float64Array(a.length));
-}
-
-/** A case of data/reference/ot: the JSON and its float32 tensors. */
-export function referenceCase(name: string) {
-  const { tensors } = readSafetensors(`data/reference/ot/${name}.safetensors`);
-  return {
-    json: JSON.parse(readFileSync(`data/reference/ot/${name}.json`, 'utf8')),
-    tensor: (id: string) => tensors.get(id)?.data as Float32Array | undefined,
-  };
-}
-
-export function smallCases() {
-  return JSON.parse(readFileSync('data/reference/ot/ot_small_cases.json', 'utf8'));
 }

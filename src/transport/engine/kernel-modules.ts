@@ -1,4 +1,4 @@
-import { builtInKernels } from './kernel-source';
+import { inlineKernels } from './kernel-inline';
 
 /** Compiled kernels: one module with memory of its own, one for memory shared between threads (absent in most browsers). */
 export interface KernelModules {
@@ -34,7 +34,8 @@ export type KernelName = (typeof KERNEL_NAMES)[number];
 export type Kernels = Record<KernelName, (...values: number[]) => number>;
 
 let modules: KernelModules | undefined;
-let find: () => KernelModules | undefined = builtInKernels;
+// The default is a reference, not a call on loading: a bundle that uses none of the solver then holds no kernels.
+let find: () => KernelModules | undefined = inlineKernels;
 let start: StartThreads | undefined;
 
 /** Names where kernels come from when they are first needed (Node reads files) and how threads are started. */
