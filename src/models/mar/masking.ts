@@ -53,14 +53,19 @@ export function cosineMaskCounts(tokens: number, steps: number): number[] {
   });
 }
 
-/** Guidance at a generation step: constant, or growing linearly with the share of tokens generated after it. */
+/**
+ * Guidance at a generation step: constant, or growing linearly with the share of tokens generated after it. Every operation rounds to
+ * float32, since the reference counts masked tokens in a float32 tensor (so on a CPU; CUDA multiplies by 1 / tokens, rounded).
+ */
 export function guidanceAt(
   schedule: 'constant' | 'linear',
   scale: number,
   tokens: number,
   maskedAfter: number,
 ): number {
-  return schedule === 'constant' ? scale : 1 + ((scale - 1) * (tokens - maskedAfter)) / tokens;
+  if (schedule === 'constant') return scale;
+  const round = Math.fround;
+  return round(1 + round(round(round(scale - 1) * (tokens - maskedAfter)) / tokens));
 }
 
 /**

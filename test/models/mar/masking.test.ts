@@ -79,6 +79,21 @@ describe('masking', () => {
     assert.equal(guidanceAt('constant', 4, 64, 63), 4);
   });
 
+  it('linear guidance is rounded to float32 at every operation, as the reference does', () => {
+    // numpy: 1 + (scale - 1) * (tokens - np.array([masked], np.float32)) / tokens; in float64 each of them rounds to its neighbour
+    const recorded: [scale: number, tokens: number, masked: number, guidance: number][] = [
+      [2.9, 60, 3, 2.804999828338623],
+      [2.9, 60, 5, 2.741666793823242],
+      [2.9, 100, 6, 2.7859997749328613],
+      [2.9, 100, 14, 2.633999824523926],
+      [3, 60, 4, 2.866666793823242],
+      [3.1, 256, 2, 3.0835936069488525],
+    ];
+    for (const [scale, tokens, masked, guidance] of recorded) {
+      assert.equal(guidanceAt('linear', scale, tokens, masked), guidance, `${scale}, ${masked} of ${tokens} masked`);
+    }
+  });
+
   it('mask ratios follow their law', () => {
     const law = { mean: 1, std: 0.25, low: 0.7, high: 1 };
     fc.assert(
