@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { compile } from '../src/compile';
 import { keyedNoise } from '../src/diffusion/noise';
 import { initDiffusionHead } from '../src/models/blocks/diffusion-loss';
-import { accelerate, decelerate } from '../src/models/compiled/accelerate';
+import { compileModel, releaseCompiled } from '../src/models/compiled/compile-model';
 import { initMar, type MarConfig } from '../src/models/mar/mar';
 import { keyedMarDraws, sampleMar } from '../src/models/mar/mar-sample';
 import { PRESETS } from '../src/models/presets';
@@ -70,12 +70,12 @@ function reverseProcess(width: number, rows: number, target: number): Comparison
     threads,
     spec: { kind: 'reverse', size: { ...size, rows, steps: 100 } },
     async prepare(threads) {
-      const parameters = accelerate(trained(initDiffusionHead(size, seed, '')), threads);
+      const parameters = compileModel(trained(initDiffusionHead(size, seed, '')), threads);
       const conditions = gaussian('conditions', [rows, 256]) as tf.Tensor2D;
       return {
         run: async () =>
           sampleTokens(parameters, conditions, keyedNoise(seed), { respacing: '100', prefix: '' }).dispose(),
-        dispose: () => decelerate(parameters),
+        dispose: () => releaseCompiled(parameters),
       };
     },
   };
@@ -92,12 +92,12 @@ function images(): Comparison {
     count: 2,
     spec: { kind: 'images', size },
     async prepare(threads) {
-      const parameters = accelerate(trained(initMar(config, seed)), threads);
+      const parameters = compileModel(trained(initMar(config, seed)), threads);
       const options = { classes, steps: size.steps, guidance: size.guidance, respacing: size.denoisingSteps };
       return {
         run: async () =>
           (await sampleMar(parameters, config, keyedMarDraws(config, size.batch, seed), options)).dispose(),
-        dispose: () => decelerate(parameters),
+        dispose: () => releaseCompiled(parameters),
       };
     },
   };

@@ -18,8 +18,8 @@ export function splitOutput(output: tf.Tensor2D): { epsilon: tf.Tensor2D; varian
 /** Combines conditional and unconditional predictions; the variance values stay those of the conditional one. */
 export function guide(conditional: tf.Tensor2D, unconditional: tf.Tensor2D, scale: number): tf.Tensor2D {
   const { epsilon, variance } = splitOutput(conditional);
-  const free = splitOutput(unconditional).epsilon;
-  return tf.concat([free.add(epsilon.sub(free).mul(scale)), variance], 1) as tf.Tensor2D;
+  const base = splitOutput(unconditional).epsilon;
+  return tf.concat([base.add(epsilon.sub(base).mul(scale)), variance], 1) as tf.Tensor2D;
 }
 
 /** x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, all `[rows, channels]`. */

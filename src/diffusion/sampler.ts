@@ -14,7 +14,7 @@ export interface SamplerOptions {
   eta?: number;
   /** Ancestral only: scale of the step noise, default 1. */
   temperature?: number;
-  /** Called after each step, with accelerated weights for all steps at the end; the tensors are the sampler's and must not be disposed of. */
+  /** Called after each step, with compiled weights for all steps at the end; the tensors are the sampler's and must not be disposed of. */
   onStep?: (step: number, result: Step) => void;
 }
 
@@ -74,17 +74,25 @@ function walk(
   advance: (x: tf.Tensor2D, step: number) => Step,
 ): tf.Tensor2D {
   let x = start;
-  for (const step of steps) {
-    const { sample, predictedStart } = tf.tidy(() => {
-      const result = advance(x, step);
-      return { sample: result.sample, predictedStart: result.predictedStart };
-    });
-    onStep?.(step, { sample, predictedStart });
-    predictedStart.dispose();
+  try {
+    for (const step of steps) {
+      const { sample, predictedStart } = tf.tidy(() => {
+        const result = advance(x, step);
+        return { sample: result.sample, predictedStart: result.predictedStart };
+      });
+      x.dispose();
+      x = sample;
+      try {
+        onStep?.(step, { sample, predictedStart });
+      } finally {
+        predictedStart.dispose();
+      }
+    }
+    return x;
+  } catch (error) {
     x.dispose();
-    x = sample;
+    throw error;
   }
-  return x;
 }
 
 function descending(steps: number): number[] {

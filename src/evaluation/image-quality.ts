@@ -4,7 +4,7 @@ import { frechetDistance } from '../metrics/fid';
 import { inceptionScore } from '../metrics/inception-score';
 import { precisionRecall } from '../metrics/precision-recall';
 import { type FeatureStatistics, featureStatistics } from '../metrics/statistics';
-import { runPart } from '../models/compiled/accelerate';
+import { runPart } from '../models/compiled/compile-model';
 import { classifierSide, classify } from '../models/features/classifier';
 import { InvalidInputError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';

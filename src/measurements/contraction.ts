@@ -1,6 +1,6 @@
 import { bootstrap, type Interval } from '../metrics/confidence';
 import type { ImageModel } from '../models/image-model';
-import { openLaboratory } from '../recipes/trained-models';
+import { loadTrainedModels } from '../recipes/trained-models';
 import { groupRows } from '../refinement/grouping';
 import type { IdealConditions } from '../refinement/ideal-conditions';
 import { IdealLaw } from '../refinement/law';
@@ -201,21 +201,25 @@ export interface TrainedContractionOptions {
 export async function measureTrainedContraction(options: TrainedContractionOptions = {}): Promise<Contraction[]> {
   const { perClass = 24, groupsPerClass = 3, epsilons = [0.05, 0.01, 0.002, 0], eta, steps, seed = 0 } = options;
   const checkpoints = options.checkpoints ?? CHECKPOINTS;
-  const { models, latents, classes } = await openLaboratory({ checkpoints, referencePerClass: 2 });
-  const real = latents('reference', perClass);
-  const labels = Int32Array.from({ length: perClass * classes.length }, (_, i) => i % classes.length);
-  const source = foldIn(key(seed), 'trained contraction');
-  const reports: Contraction[] = [];
-  for (const model of [models.ar, models.mar]) {
-    const own = foldIn(source, model.name);
-    const ideal = await learnIdealLaw(model, real, foldIn(own, 'ideal'), { capacity: perClass });
-    const all = await generatedGroups(model, ideal, labels, foldIn(own, 'generated'));
-    const groups = spreadGroups(all, groupsPerClass);
-    for (const epsilon of epsilons) {
-      reports.push(measureContraction(model.name, groups, { eta, epsilon, steps, source: own }));
+  const { models, latents, classes, dispose } = await loadTrainedModels({ checkpoints, referencePerClass: 2 });
+  try {
+    const real = latents('reference', perClass);
+    const labels = Int32Array.from({ length: perClass * classes.length }, (_, i) => i % classes.length);
+    const source = foldIn(key(seed), 'trained contraction');
+    const reports: Contraction[] = [];
+    for (const model of [models.ar, models.mar]) {
+      const own = foldIn(source, model.name);
+      const ideal = await learnIdealLaw(model, real, foldIn(own, 'ideal'), { capacity: perClass });
+      const all = await generatedGroups(model, ideal, labels, foldIn(own, 'generated'));
+      const groups = spreadGroups(all, groupsPerClass);
+      for (const epsilon of epsilons) {
+        reports.push(measureContraction(model.name, groups, { eta, epsilon, steps, source: own }));
+      }
     }
+    return reports;
+  } finally {
+    dispose();
   }
-  return reports;
 }
 
 /** The steps (from 1) whose factor is surely above rho: the interval wholly outside the margin. */

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { arModel } from '../models/ar/ar-model';
 import { type CausalArConfig, initCausalAr } from '../models/ar/causal-ar';
-import { openLaboratory } from '../recipes/trained-models';
+import { loadTrainedModels } from '../recipes/trained-models';
+import type { Parameters } from '../runtime/parameters';
 import { foldIn, key } from '../runtime/random';
-import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
+import { CHECKPOINTS } from '../training/trained-model';
 import { type ConditionReport, measureConditions } from './condition-measures';
 import { collectConditions, staticConditions } from './trained-conditions';
 
@@ -40,30 +41,31 @@ export function trainedModelsPresent(checkpoints = CHECKPOINTS): boolean {
  */
 export async function measureTrained(options: MeasureTrainedOptions = {}): Promise<ConditionReport[]> {
   const { perClass = 20, seed = 0, resamples = 60, checkpoints = CHECKPOINTS } = options;
-  const { models, latents } = await openLaboratory({ checkpoints, referencePerClass: 20 });
-  const real = latents('reference', perClass);
-  const source = foldIn(key(seed), 'trained conditions');
-  const reports: ConditionReport[] = [];
-  for (const name of ['mar', 'ar'] as const) {
-    const { parameters } = loadTrainedModel(name, checkpoints);
-    const own = foldIn(source, name);
-    const collected = await collectConditions(models[name], parameters, real, { source: own });
-    reports.push(measureConditions(collected, { source: own, resamples }));
-    for (const weight of parameters.values()) weight.dispose();
+  const { models, latents, dispose } = await loadTrainedModels({ checkpoints, referencePerClass: 20 });
+  const untrained: Parameters = new Map();
+  try {
+    const real = latents('reference', perClass);
+    const source = foldIn(key(seed), 'trained conditions');
+    const reports: ConditionReport[] = [];
+    for (const name of ['mar', 'ar'] as const) {
+      const own = foldIn(source, name);
+      const collected = await collectConditions(models[name], real, { source: own });
+      reports.push(measureConditions(collected, { source: own, resamples }));
+    }
+    const config = models.ar.spec.config as CausalArConfig;
+    for (const [name, weight] of initCausalAr(config, foldIn(source, 'untrained'))) untrained.set(name, weight);
+    const blank = { ...arModel(untrained, config), name: `AR, ${UNTRAINED}` };
+    const collected = await collectConditions(blank, real, { source });
+    const { scoreNorms: _, ...withoutScores } = collected; // its denoiser's last layer is zero
+    reports.push(measureConditions(withoutScores, { source, resamples }));
+    const embedding = models.cdm.parameters.get('class_emb.weight') as tf.Tensor2D;
+    const control = staticConditions(`CDM (${STATIC})`, embedding, real.labels, models.ar.steps);
+    reports.push(measureConditions(control, { source: foldIn(source, 'cdm'), origin: 0, resamples }));
+    return reports;
+  } finally {
+    for (const weight of untrained.values()) weight.dispose();
+    dispose();
   }
-  const { config } = loadTrainedModel<CausalArConfig>('ar', checkpoints);
-  const untrained = initCausalAr(config, foldIn(source, 'untrained'));
-  const blank = { ...arModel(untrained, config), name: `AR, ${UNTRAINED}` };
-  const collected = await collectConditions(blank, untrained, real, { source });
-  const { scoreNorms: _, ...withoutScores } = collected; // its denoiser's last layer is zero
-  reports.push(measureConditions(withoutScores, { source, resamples }));
-  for (const weight of untrained.values()) weight.dispose();
-  const { parameters } = loadTrainedModel('cdm', checkpoints);
-  const embedding = parameters.get('class_emb.weight') as tf.Tensor2D;
-  const control = staticConditions(`CDM (${STATIC})`, embedding, real.labels, models.ar.steps);
-  reports.push(measureConditions(control, { source: foldIn(source, 'cdm'), origin: 0, resamples }));
-  for (const weight of parameters.values()) weight.dispose();
-  return reports;
 }
 
 /** One row per model: fitted decays with their 95 % intervals, and how far the assumptions hold. */

@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs';
 import { bootstrap, type Interval, quantile } from '../metrics/confidence';
 import { diffusionHead, HEAD_IN_MODEL, trainingDiffusion } from '../models/blocks/diffusion-loss';
 import type { ImageModel } from '../models/image-model';
-import { openLaboratory } from '../recipes/trained-models';
+import { loadTrainedModels } from '../recipes/trained-models';
 import type { Latents } from '../refinement/learn-ideal-law';
 import { InvalidInputError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key, key, normal, randint } from '../runtime/random';
 import { localLipschitz } from '../theory/diagnostics';
-import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
+import { CHECKPOINTS } from '../training/trained-model';
 
 /** Conditions with the real tokens that they speak of, one row per image (so rows are independent). */
 export interface ConditionedTokens {
@@ -151,18 +151,21 @@ export interface TrainedLipschitzOptions extends Omit<LipschitzOptions, 'source'
  */
 export async function measureTrainedLipschitz(options: TrainedLipschitzOptions = {}): Promise<LipschitzReport[]> {
   const { perClass = 20, seed = 0, checkpoints = CHECKPOINTS, ...rest } = options;
-  const { models, latents } = await openLaboratory({ checkpoints, referencePerClass: 2 });
-  const real = latents('reference', perClass);
-  const source = foldIn(key(seed), 'trained lipschitz');
-  const reports: LipschitzReport[] = [];
-  for (const name of ['ar', 'mar'] as const) {
-    const own = foldIn(source, name);
-    const rows = await oneTokenPerImage(models[name], real, foldIn(own, 'tokens'));
-    const { parameters } = loadTrainedModel(name, checkpoints);
-    reports.push(...(await measureConditionLipschitz(models[name].name, parameters, rows, { ...rest, source: own })));
-    for (const weight of parameters.values()) weight.dispose();
+  const { models, latents, dispose } = await loadTrainedModels({ checkpoints, referencePerClass: 2 });
+  try {
+    const real = latents('reference', perClass);
+    const source = foldIn(key(seed), 'trained lipschitz');
+    const reports: LipschitzReport[] = [];
+    for (const model of [models.ar, models.mar]) {
+      const own = foldIn(source, model.name.toLowerCase());
+      const rows = await oneTokenPerImage(model, real, foldIn(own, 'tokens'));
+      const options = { ...rest, source: own };
+      reports.push(...(await measureConditionLipschitz(model.name, model.parameters, rows, options)));
+    }
+    return reports;
+  } finally {
+    dispose();
   }
-  return reports;
 }
 
 /** One row per model and diffusion step. */

@@ -28,7 +28,6 @@ export interface CollectOptions {
  */
 export async function collectConditions(
   model: ImageModel,
-  parameters: Parameters,
   { values, labels }: RealLatents,
   { diffusionStep = 500, source }: CollectOptions,
 ): Promise<ConditionSource> {
@@ -55,7 +54,7 @@ export async function collectConditions(
     conditions: real.conditions,
     tokens: real.tokens,
     exchanged: exchanged.conditions,
-    scoreNorms: gradientNorms(parameters, real.conditions, real.tokens, diffusionStep, source),
+    scoreNorms: gradientNorms(model.parameters, real.conditions, real.tokens, diffusionStep, source),
     classes: labels,
   };
 }

@@ -1,18 +1,19 @@
 import type * as tf from '@tensorflow/tfjs';
+import type { Parameters } from '../runtime/parameters';
 import type { Key } from '../runtime/random';
-import type { ConditionHook, DenoisingStep } from './conditions';
 import type { ModelSpec } from './presets';
+import type { SamplingOptions } from './sample-step';
 
-export interface GenerationRequest {
-  /** One class per image. */
+/** What every family understands: see `SamplingOptions`. CDM takes the respacing of step 0, and has no schedule and no hook. */
+export interface GenerationRequest
+  extends Pick<
+    SamplingOptions,
+    'guidance' | 'guidanceSchedule' | 'respacing' | 'method' | 'eta' | 'temperature' | 'onDenoise'
+  > {
+  /** One class per image, or -1 for each: without a class. */
   labels: Int32Array;
   key: Key;
-  /** Classifier-free guidance scale; default 1, none. */
-  guidance?: number;
-  /** Steps of the reverse process; default the model's own. */
-  respacing?: string;
-  hook?: ConditionHook;
-  onDenoise?: (at: DenoisingStep) => void;
+  hook?: SamplingOptions['conditionHook'];
 }
 
 /** Teacher-forced conditions: what the transformer says when the history is real data. */
@@ -30,11 +31,13 @@ export interface TeacherForced {
   known?: Uint8Array;
 }
 
-/** A trained generator as experiments see it; latents are scaled, `[batch, height, width, channels]`. */
+/** A generator as experiments see it; latents are scaled, `[batch, height, width, channels]`. */
 export interface ImageModel {
   name: string;
   /** Family and configuration. */
   spec: ModelSpec;
+  /** The weights; they belong to whoever made the model, who disposes of them. */
+  parameters: Parameters;
   /** Hash of the weights. */
   fingerprint: string;
   conditionWidth: number;
@@ -48,6 +51,7 @@ export interface ImageModel {
   denoisingSteps: number;
   /** Tokens `[batch, tokens, channels]` put together to latents. */
   toLatents(tokens: tf.Tensor3D): tf.Tensor4D;
+  /** @throws InvalidInputError for options or classes that the model does not have. */
   generate(request: GenerationRequest): Promise<tf.Tensor4D>;
   /**
    * Absent where the condition does not depend on the history (a static condition).

@@ -1,12 +1,12 @@
 import type { CausalArConfig } from './ar/causal-ar';
-import { headConfig, type MarConfig, tokenChannels, tokenCount } from './mar/mar-config';
+import { defaultSteps, headConfig, type MarConfig, tokenChannels, tokenCount } from './mar/mar-config';
 import { cosineMaskCounts } from './mar/masking';
 import type { ModelSpec } from './presets';
 import { decoderStages, type VaeConfig } from './vae/vae-config';
 
 /** What the cost of a generation depends on besides the model. */
 export interface GenerationCost {
-  /** Generation steps of MAR; default 64, or one per token. */
+  /** Generation steps of MAR; default `defaultSteps`. */
   steps?: number;
   /** Steps of the reverse process. */
   denoisingSteps: number;
@@ -32,7 +32,7 @@ function operationsOf(spec: Exclude<ModelSpec, { family: 'vae' }>, { steps, deno
     return head + transformer(width, depth, mlpRatio, tokens, tokens / 2); // each token looks at those before it
   }
   const { bufferSize, mlpRatio } = spec.config;
-  const counts = cosineMaskCounts(tokens, steps ?? Math.min(64, tokens));
+  const counts = cosineMaskCounts(tokens, steps ?? defaultSteps(spec.config));
   let sum = head;
   counts.forEach((_, step) => {
     const known = bufferSize + tokens - (step === 0 ? tokens : counts[step - 1]);

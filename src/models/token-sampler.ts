@@ -13,7 +13,7 @@ import { InvalidInputError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
 import { denoise, embedConditions, embedTimesteps, HEAD_IN_MODEL } from './blocks/diffusion-loss';
 import { weight } from './blocks/layers';
-import { type Accelerator, acceleratorOf } from './compiled/accelerate';
+import { compiledForm } from './compiled/compile-model';
 import { sampleCompiled } from './compiled/compiled-sampler';
 
 /** A replacement for the eager head, e.g. a compiled one: same arguments and result as `diffusionHead`. */
@@ -33,23 +33,10 @@ export interface TokenSamplerOptions extends SamplerOptions {
   head?: Head;
 }
 
-const processes = new Map<string, Diffusion>();
-
-/** The cosine process with 1000 training steps, respaced; made once per respacing. */
-export function respacedDiffusion(respacing: string | number | readonly number[]): Diffusion {
-  const name = String(respacing);
-  let process = processes.get(name);
-  if (!process) {
-    process = createDiffusion({ respacing });
-    processes.set(name, process);
-  }
-  return process;
-}
-
 /**
- * Samples one token per condition `[rows, conditionWidth]` by the reverse process: `[rows, channels]`.
- * With guidance the noise prediction is free + scale (conditional - free) and the variance is the conditional one's. The
- * reference runs both halves on a doubled batch of which only the first matters; here only that one is kept.
+ * Samples one token per condition `[rows, conditionWidth]` by the reverse process: `[rows, channels]`; with compiled weights in one
+ * native call. With guidance the noise prediction is unconditional + scale (conditional - unconditional) and the variance is the
+ * conditional one's. The reference runs both halves on a doubled batch of which only the first matters; here only that one is kept.
  */
 export function sampleTokens(
   parameters: Parameters,
@@ -57,35 +44,58 @@ export function sampleTokens(
   noise: NoiseSource,
   options: TokenSamplerOptions = {},
 ): tf.Tensor2D {
-  const diffusion = options.diffusion ?? respacedDiffusion(options.respacing ?? '100');
-  const fast = options.head ? undefined : acceleratorOf(parameters);
-  if (fast) return sampleFast(fast, parameters, conditions, noise, diffusion, options);
-  return withPredictor(parameters, conditions, diffusion, options, (network, channels) =>
-    sampleDiffusion(diffusion, network, [conditions.shape[0], channels], noise, options),
-  );
-}
-
-/** The same with accelerated weights: one native call per step. */
-function sampleFast(
-  accelerator: Accelerator,
-  parameters: Parameters,
-  conditions: tf.Tensor2D,
-  noise: NoiseSource,
-  diffusion: Diffusion,
-  options: TokenSamplerOptions,
-): tf.Tensor2D {
-  checkSampler(options);
-  const { guidance = 1, prefix = HEAD_IN_MODEL, method = 'ancestral' } = options;
-  const channels = weight(parameters, `${prefix}input_proj.weight`).shape[1] as number;
-  const guided = guidance !== 1;
+  const { guidance = 1, prefix = HEAD_IN_MODEL, method = 'ancestral' } = checkSampler(options);
+  const diffusion = processOf(options);
+  const channels = tokenChannels(parameters, prefix);
+  const compiled = options.head ? undefined : compiledForm(parameters);
+  if (!compiled) {
+    return withPredictor(parameters, conditions, diffusion, options, (network) =>
+      sampleDiffusion(diffusion, network, [conditions.shape[0], channels], noise, options),
+    );
+  }
   const all = bothHalves(conditions, options);
-  const process = { diffusion, prefix, method, guided };
+  const process = { diffusion, prefix, method, guided: guidance !== 1 };
   try {
-    return sampleCompiled(parameters, accelerator, process, all, channels, noise, { ...options, guidance });
+    return sampleCompiled(compiled, process, all, channels, noise, { ...options, guidance });
   } finally {
     all.dispose();
   }
 }
+
+/** DDIM inversion of tokens `[rows, channels]` under conditions: the noise that deterministic DDIM would start from. */
+export function invertTokens(
+  parameters: Parameters,
+  tokens: tf.Tensor2D,
+  conditions: tf.Tensor2D,
+  options: TokenSamplerOptions = {},
+): tf.Tensor2D {
+  const diffusion = processOf(options);
+  return withPredictor(parameters, conditions, diffusion, options, (network) =>
+    invertDiffusion(diffusion, network, tokens, options.onStep),
+  );
+}
+
+/**
+ * Fewer reverse-process steps as more tokens are known: from `first` at the first generation step down to `last` at the
+ * last one, linearly, rounded. Late tokens are nearly determined by the others, so that they need fewer.
+ * @throws InvalidInputError unless both are integers from 1 to 1000.
+ */
+export function fewerSteps(first: number, last: number): (step: number, steps: number) => number {
+  if (![first, last].every((count) => Number.isInteger(count) && count >= 1 && count <= 1000)) {
+    throw new InvalidInputError('Reverse-process steps', {
+      given: `from ${first} to ${last}`,
+      expected: 'integers from 1 to 1000',
+      remedy: 'For example fewerSteps(100, 25).',
+    });
+  }
+  return (step, steps) => Math.round(first + ((last - first) * step) / Math.max(1, steps - 1));
+}
+
+const processOf = ({ diffusion, respacing = '100' }: TokenSamplerOptions): Diffusion =>
+  diffusion ?? createDiffusion({ respacing });
+
+const tokenChannels = (parameters: Parameters, prefix: string): number =>
+  weight(parameters, `${prefix}input_proj.weight`).shape[1] as number;
 
 /** Conditional rows, with guidance the unconditional ones below them. The caller disposes of it. */
 function bothHalves(conditions: tf.Tensor2D, { guidance = 1, unconditional }: TokenSamplerOptions): tf.Tensor2D {
@@ -98,30 +108,16 @@ function bothHalves(conditions: tf.Tensor2D, { guidance = 1, unconditional }: To
   });
 }
 
-/** DDIM inversion of tokens `[rows, channels]` under conditions: the noise that deterministic DDIM would start from. */
-export function invertTokens(
-  parameters: Parameters,
-  tokens: tf.Tensor2D,
-  conditions: tf.Tensor2D,
-  options: TokenSamplerOptions = {},
-): tf.Tensor2D {
-  const diffusion = options.diffusion ?? respacedDiffusion(options.respacing ?? '100');
-  return withPredictor(parameters, conditions, diffusion, options, (network) =>
-    invertDiffusion(diffusion, network, tokens, options.onStep),
-  );
-}
-
 /** Prepares what does not change between steps, runs, and disposes of it. */
 function withPredictor(
   parameters: Parameters,
   conditions: tf.Tensor2D,
   diffusion: Diffusion,
   options: TokenSamplerOptions,
-  run: (network: NoisePredictor, channels: number) => tf.Tensor2D,
+  run: (network: NoisePredictor) => tf.Tensor2D,
 ): tf.Tensor2D {
   const { guidance = 1, prefix = HEAD_IN_MODEL, head } = options;
   const guided = guidance !== 1;
-  const channels = weight(parameters, `${prefix}input_proj.weight`).shape[1] as number;
   const all = bothHalves(conditions, options);
   const prepared = head ? undefined : tf.tidy(() => embedAhead(parameters, all, diffusion, prefix));
   const network: NoisePredictor = (noised, originalStep, step) => {
@@ -130,13 +126,13 @@ function withPredictor(
       ? denoise(parameters, input, prepared.conditions.add(prepared.times.slice([step, 0], [1, -1])), prefix)
       : (head as Head)(input, tf.fill([all.shape[0]], originalStep, 'int32') as tf.Tensor1D, all);
     if (!guided) return output;
-    const [conditional, free] = tf.split(output, 2, 0) as tf.Tensor2D[];
-    return guide(conditional, free, guidance);
+    const [conditional, unconditional] = tf.split(output, 2, 0) as tf.Tensor2D[];
+    return guide(conditional, unconditional, guidance);
   };
   try {
-    return run(network, channels);
+    return run(network);
   } finally {
-    tf.dispose([all, prepared?.conditions, prepared?.times].filter((x): x is tf.Tensor2D => x !== undefined));
+    tf.dispose([all, ...Object.values(prepared ?? {})]);
   }
 }
 

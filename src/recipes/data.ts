@@ -4,7 +4,7 @@ import { loadImageFolder, type SkippedFile } from '../data/image-folder';
 import { cachedArrays } from '../data/latent-cache';
 import type { Split } from '../data/procedural';
 import { proceduralFolder } from '../data/procedural-folder';
-import { accelerate, decelerate, runPart } from '../models/compiled/accelerate';
+import { compileModel, releaseCompiled, runPart } from '../models/compiled/compile-model';
 import { fingerprint } from '../models/files/fingerprint';
 import { encode, type VaeConfig } from '../models/vae/vae';
 import { Interrupted, pauseUnlessAborted } from '../runtime/interrupt';
@@ -81,33 +81,36 @@ export async function latentsOf(
   const side = data.size / 2 ** (config.multipliers.length - 1);
   const channels = config.latentChannels;
   const arrays = await cachedArrays(cache, 'latents', { hash, config }, async () => {
-    accelerate(parameters);
+    const compiled = compileModel(parameters);
     const shape = [data.count, side, side, channels];
     const made = new Map(
       PARTS.map((name) => [name, { shape, data: new Float32Array(data.count * side * side * channels) }]),
     );
-    for (let from = 0; from < data.count; from += BATCH) {
-      await pauseUnlessAborted(signal);
-      const count = Math.min(BATCH, data.count - from);
-      const indices = Int32Array.from({ length: count }, (_, i) => from + i);
-      for (const flip of [0, 1]) {
-        const pixels = batchPixels(data, { indices, flips: new Uint8Array(count).fill(flip) });
-        const { mean, std } = tf.tidy(() => {
-          const inputs = { images: tf.tensor4d(pixels, [count, data.size, data.size, 3]) };
-          return runPart(parameters, 'encode scaled', inputs, ({ images }, weights) => {
-            const posterior = encode(weights, config, images);
-            const deviation = posterior.logVariance.mul(0.5).exp();
-            return { mean: posterior.mean.mul(config.latentScale), std: deviation.mul(config.latentScale) };
+    try {
+      for (let from = 0; from < data.count; from += BATCH) {
+        await pauseUnlessAborted(signal);
+        const count = Math.min(BATCH, data.count - from);
+        const indices = Int32Array.from({ length: count }, (_, i) => from + i);
+        for (const flip of [0, 1]) {
+          const pixels = batchPixels(data, { indices, flips: new Uint8Array(count).fill(flip) });
+          const { mean, std } = tf.tidy(() => {
+            const inputs = { images: tf.tensor4d(pixels, [count, data.size, data.size, 3]) };
+            return runPart(compiled, 'encode scaled', inputs, ({ images }, weights) => {
+              const posterior = encode(weights, config, images);
+              const deviation = posterior.logVariance.mul(0.5).exp();
+              return { mean: posterior.mean.mul(config.latentScale), std: deviation.mul(config.latentScale) };
+            });
           });
-        });
-        const at = from * side * side * channels;
-        made.get(PARTS[2 * flip])!.data.set((await mean.data()) as Float32Array, at);
-        made.get(PARTS[2 * flip + 1])!.data.set((await std.data()) as Float32Array, at);
-        tf.dispose([mean, std]);
+          const at = from * side * side * channels;
+          made.get(PARTS[2 * flip])!.data.set((await mean.data()) as Float32Array, at);
+          made.get(PARTS[2 * flip + 1])!.data.set((await std.data()) as Float32Array, at);
+          tf.dispose([mean, std]);
+        }
+        if (from % 1000 === 0) onProgress?.(`encoding ${data.name}: ${from} of ${data.count} images`);
       }
-      if (from % 1000 === 0) onProgress?.(`encoding ${data.name}: ${from} of ${data.count} images`);
+    } finally {
+      releaseCompiled(compiled);
     }
-    decelerate(parameters);
     return made;
   });
   const [mean, std, mirroredMean, mirroredStd] = PARTS.map((name) => arrays.get(name)!.data);

@@ -27,7 +27,9 @@ import {
   loadTrainedModel,
   lossCurve,
   type Provenance,
+  requireMadeWith,
   saveTrainedModel,
+  type TrainedModel,
 } from '../training/trained-model';
 import { latentsOf, type TrainingData } from './data';
 import { fineTuneBudget, fineTunePlan } from './fine-tune';
@@ -169,12 +171,16 @@ async function planOf(
       finish: async (ema, heldOut) => ({ config, measured: { accuracy: accuracyOf(ema, heldOut) } }),
     };
   }
-  const vae = loadTrainedModel<VaeConfig>('vae', folder);
-  const latents = await latentsOf(data, vae.parameters, vae.config, { cache, signal, onProgress: onText });
-  const madeWith = { vae: fingerprint(vae.parameters) };
-  tf.dispose([...vae.parameters.values()]);
-  if (fineTune) {
-    const start = loadTrainedModel(model, fineTune.from);
+  const { latents, madeWith, start } = await withTrainedVae(folder, async (vae) => {
+    const start = fineTune && loadTrainedModel(model, fineTune.from);
+    if (start) {
+      const [weights, own] = [`${fineTune.from}/${model}.safetensors`, `${folder}/vae.safetensors`];
+      requireMadeWith(weights, start.provenance, own, vae.parameters);
+    }
+    const latents = await latentsOf(data, vae.parameters, vae.config, { cache, signal, onProgress: onText });
+    return { latents, start, madeWith: { vae: fingerprint(vae.parameters) } };
+  });
+  if (fineTune && start) {
     const plan = fineTunePlan(model, start.config, fineTune.kind, latents, start.parameters, { batch, key: source });
     return {
       ...plan,
@@ -188,6 +194,16 @@ async function planOf(
   }
   const task = tokenTask(latents, tokenModel(model, profile, classes), batch, source);
   return { task, madeWith, finish: async () => ({ config: profile[model](classes) }) };
+}
+
+/** Loads the autoencoder for `use` and disposes of it. */
+async function withTrainedVae<T>(folder: string, use: (vae: TrainedModel<VaeConfig>) => Promise<T>): Promise<T> {
+  const vae = loadTrainedModel<VaeConfig>('vae', folder);
+  try {
+    return await use(vae);
+  } finally {
+    tf.dispose([...vae.parameters.values()]);
+  }
 }
 
 /** The three token models as training sees them. */

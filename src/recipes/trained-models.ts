@@ -3,24 +3,21 @@ import { batchPixels, type Dataset } from '../data/dataset';
 import { proceduralDataset, type Split } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
 import { describe, makeReference, type Reference } from '../evaluation/image-quality';
-import { arModel } from '../models/ar/ar-model';
-import type { CausalArConfig } from '../models/ar/causal-ar';
-import type { CdmConfig } from '../models/cdm/cdm';
-import { cdmModel } from '../models/cdm/cdm-model';
-import { accelerate, decelerate, runPart } from '../models/compiled/accelerate';
+import { compileModel, releaseCompiled } from '../models/compiled/compile-model';
 import type { ImageModel } from '../models/image-model';
-import type { MarConfig } from '../models/mar/mar';
-import { marModel } from '../models/mar/mar-model';
-import { decodeLatents, encode, samplePosterior, type VaeConfig } from '../models/vae/vae';
+import { makeImageModel } from '../models/make-image-model';
+import type { ModelSpec } from '../models/presets';
+import { autoencoder, inBatches } from '../models/vae/autoencoder';
+import { samplePosterior, type VaeConfig } from '../models/vae/vae';
 import type { Latents } from '../refinement/learn-ideal-law';
 import { useBackend } from '../runtime/backend';
 import type { Parameters } from '../runtime/parameters';
 import { foldIn, key } from '../runtime/random';
-import { CHECKPOINTS, loadTrainedModel } from '../training/trained-model';
+import { CHECKPOINTS, loadTrainedModel, requireMadeWith } from '../training/trained-model';
 import type { TrainedModelName } from './profiles';
 import { type Variant, variantFolder, variantSchema } from './variants';
 
-export interface LaboratoryOptions {
+export interface TrainedModelsOptions {
   /** Folder of the trained weights; default the shipped ones. */
   checkpoints?: string;
   /** Images per class of the reference split, up to 300; default 200. */
@@ -29,10 +26,13 @@ export interface LaboratoryOptions {
   training?: Variant;
 }
 
-/** Trained models with what is needed to sample, decode and judge them. Needs no file but the checkpoints. */
-export interface Laboratory {
+/**
+ * Trained models with what is needed to sample, decode and score images. They own all weights, those of `models` too: whoever loads
+ * them calls `dispose`.
+ */
+export interface TrainedModels {
   classes: readonly string[];
-  /** Loaded when first asked for. */
+  /** Each is loaded when it is first asked for. */
   models: { readonly mar: ImageModel; readonly ar: ImageModel; readonly cdm: ImageModel };
   classifier: Parameters;
   /** The autoencoder's configuration, at the resolution of the images. */
@@ -51,115 +51,97 @@ export interface Laboratory {
   dispose(): void;
 }
 
-const DECODE_BATCH = 50;
-
-/** Loads a backend and the trained models, and measures the reference images. Takes a few seconds. */
-export async function openLaboratory({
-  checkpoints = CHECKPOINTS,
-  referencePerClass = 200,
-  training = variantSchema.parse({}),
-}: LaboratoryOptions = {}): Promise<Laboratory> {
+/**
+ * Loads a backend and the trained models, and measures the reference images; needs no file but the checkpoints. Takes a few seconds.
+ * @throws MissingDependencyError for a missing file, InvalidInputError for a model trained with another autoencoder.
+ */
+export async function loadTrainedModels(options: TrainedModelsOptions = {}): Promise<TrainedModels> {
+  const { checkpoints = CHECKPOINTS, referencePerClass = 200, training = variantSchema.parse({}) } = options;
   await useBackend();
   const weights: Parameters[] = [];
+  const dispose = () => {
+    for (const parameters of weights.splice(0)) {
+      releaseCompiled(parameters);
+      tf.dispose([...parameters.values()]);
+    }
+  };
   const load = <Config>(name: TrainedModelName, folder: string) => {
     const loaded = loadTrainedModel<Config>(name, folder);
-    weights.push(accelerate(loaded.parameters));
-    return loaded;
+    const parameters = compileModel(loaded.parameters);
+    weights.push(parameters);
+    return { ...loaded, parameters };
   };
-  const vae = load<VaeConfig>('vae', checkpoints);
-  const classifier = load('classifier', checkpoints).parameters;
-  const encoded = (images: tf.Tensor4D) => {
-    const inputs = { images };
-    return runPart(vae.parameters, 'encode', inputs, (given: typeof inputs, weights) => {
-      const { mean, logVariance } = encode(weights, vae.config, given.images);
-      return { mean, logVariance };
-    });
-  };
-  const folder = variantFolder(training, checkpoints);
-  const { resolution } = training;
-  const model = <Config>(name: 'mar' | 'ar' | 'cdm', make: (parameters: Parameters, config: Config) => ImageModel) => {
-    let made: ImageModel | undefined;
-    return () => {
-      if (made) return made;
-      const { parameters, config } = load<Config>(name, folder);
-      made = make(parameters, config);
-      return made;
+  try {
+    const { resolution } = training;
+    const loaded = load<VaeConfig>('vae', checkpoints);
+    const vae = autoencoder(loaded.parameters, loaded.config);
+    const classifier = load('classifier', checkpoints).parameters;
+    const folder = variantFolder(training, checkpoints);
+    const model = (family: 'mar' | 'ar' | 'cdm') => {
+      let made: ImageModel | undefined;
+      return () => {
+        if (made) return made;
+        const { parameters, config, provenance } = load<never>(family, folder);
+        requireMadeWith(
+          `${folder}/${family}.safetensors`,
+          provenance,
+          `${checkpoints}/vae.safetensors`,
+          vae.parameters,
+        );
+        made = makeImageModel(parameters, { family, config } as ModelSpec);
+        return made;
+      };
     };
-  };
-  const [mar, ar, cdm] = [
-    model<MarConfig>('mar', marModel),
-    model<CausalArConfig>('ar', arModel),
-    model<CdmConfig>('cdm', cdmModel),
-  ];
-  const pixels = (data: Dataset) => {
-    const plan = { indices: Int32Array.from(data.labels.keys()), flips: new Uint8Array(data.count) };
-    return tf.tensor4d(batchPixels(data, plan), [data.count, data.size, data.size, 3]);
-  };
-  const held = proceduralDataset({ split: 'reference', perClass: referencePerClass, size: resolution });
-  const heldPixels = pixels(held);
-  const reference = makeReference(describe(classifier, heldPixels).features);
-  heldPixels.dispose();
-  const decodeAll = (latents: tf.Tensor4D) =>
-    inBatches(latents, (part) => {
-      const inputs = { latents: part };
-      const images = runPart(vae.parameters, 'decode latents', inputs, (given: typeof inputs, weights) => ({
-        images: decodeLatents(weights, vae.config, given.latents),
-      }));
-      return images.images as tf.Tensor4D;
-    });
-  return {
-    classes: held.classNames,
-    models: {
-      get mar() {
-        return mar();
+    const [mar, ar, cdm] = [model('mar'), model('ar'), model('cdm')];
+    const pixels = (data: Dataset) => {
+      const plan = { indices: Int32Array.from(data.labels.keys()), flips: new Uint8Array(data.count) };
+      return tf.tensor4d(batchPixels(data, plan), [data.count, data.size, data.size, 3]);
+    };
+    const heldOut = proceduralDataset({ split: 'reference', perClass: referencePerClass, size: resolution });
+    const heldOutPixels = pixels(heldOut);
+    const reference = makeReference(describe(classifier, heldOutPixels).features);
+    heldOutPixels.dispose();
+    const { latentScale } = vae.config;
+    return {
+      classes: heldOut.classNames,
+      models: {
+        get mar() {
+          return mar();
+        },
+        get ar() {
+          return ar();
+        },
+        get cdm() {
+          return cdm();
+        },
       },
-      get ar() {
-        return ar();
+      classifier,
+      vae: { ...vae.config, resolution },
+      reference,
+      decode: vae.decode,
+      reconstruct: (images) => {
+        const means = inBatches(images, (part) => vae.encode(part).mean.mul(latentScale));
+        const rebuilt = vae.decode(means);
+        means.dispose();
+        return rebuilt;
       },
-      get cdm() {
-        return cdm();
+      latents: (split, perClass) => {
+        const data = proceduralDataset({ split, perClass, size: resolution });
+        const images = pixels(data);
+        const latents = inBatches(images, (part, start) => {
+          const posterior = vae.encode(part);
+          const noise = normalTensor<tf.Rank.R4>(foldIn(key(0), `posterior ${split} ${start}`), posterior.mean.shape);
+          return samplePosterior(posterior, noise).mul(latentScale);
+        });
+        const values = latents.dataSync() as Float32Array;
+        tf.dispose([images, latents]);
+        return { values, labels: data.labels };
       },
-    },
-    classifier,
-    vae: { ...vae.config, resolution },
-    reference,
-    decode: decodeAll,
-    reconstruct: (images) => {
-      const means = inBatches(images, (part) => encoded(part).mean.mul(vae.config.latentScale));
-      const rebuilt = decodeAll(means);
-      means.dispose();
-      return rebuilt;
-    },
-    latents: (split, perClass) => {
-      const data = proceduralDataset({ split, perClass, size: resolution });
-      const images = pixels(data);
-      const latents = inBatches(images, (part, start) => {
-        const posterior = encoded(part);
-        const noise = normalTensor<tf.Rank.R4>(foldIn(key(0), `posterior ${split} ${start}`), posterior.mean.shape);
-        return samplePosterior(posterior, noise).mul(vae.config.latentScale);
-      });
-      const values = latents.dataSync() as Float32Array;
-      tf.dispose([images, latents]);
-      return { values, labels: data.labels };
-    },
-    pixels,
-    dispose: () => {
-      for (const parameters of weights.splice(0)) {
-        decelerate(parameters);
-        tf.dispose([...parameters.values()]);
-      }
-    },
-  };
-}
-
-function inBatches(all: tf.Tensor4D, run: (part: tf.Tensor4D, start: number) => tf.Tensor4D): tf.Tensor4D {
-  const parts = Array.from({ length: Math.ceil(all.shape[0] / DECODE_BATCH) }, (_, i) => {
-    const start = i * DECODE_BATCH;
-    return tf.tidy(() =>
-      run(all.slice([start, 0, 0, 0], [Math.min(DECODE_BATCH, all.shape[0] - start), -1, -1, -1]), start),
-    );
-  });
-  const joined = tf.concat(parts);
-  tf.dispose(parts);
-  return joined;
+      pixels,
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }

@@ -46,11 +46,11 @@ export async function figure2(
     parts.push(first);
     rows.push(name);
     if (!withNearest.includes(name)) continue;
-    const lab = await maker.laboratory(configuration);
+    const trained = await maker.trained(configuration);
     const data = proceduralDataset({ split: 'train', perClass: SEARCHED, size: first.shape[1] });
-    const pixels = lab.pixels(data);
-    const own = describe(lab.classifier, first).features;
-    const nearest = new NearestRows(own).add(describe(lab.classifier, pixels).features).finish();
+    const pixels = trained.pixels(data);
+    const own = describe(trained.classifier, first).features;
+    const nearest = new NearestRows(own).add(describe(trained.classifier, pixels).features).finish();
     parts.push(tf.tidy(() => tf.gather(pixels, tf.tensor1d(nearest.row, 'int32')) as tf.Tensor4D));
     pixels.dispose();
     rows.push(`nearest to ${name}`);

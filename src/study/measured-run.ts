@@ -5,7 +5,7 @@ import { densityCoverage } from '../metrics/density-coverage';
 import type { Features } from '../metrics/features';
 import { memorisation } from '../metrics/retrieval';
 import type { ImageModel } from '../models/image-model';
-import { type Laboratory, openLaboratory } from '../recipes/trained-models';
+import { loadTrainedModels, type TrainedModels } from '../recipes/trained-models';
 import { type RefinementReport, requireRefined } from '../refinement/condition-refinement';
 import { driftProbe, type ProbeSide } from '../refinement/drift';
 import type { IdealConditions } from '../refinement/ideal-conditions';
@@ -61,18 +61,18 @@ const KEPT = 48;
  * Makes and measures runs, one after another; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
  */
 export class RunMaker {
-  private readonly laboratories = new Map<string, Promise<Laboratory>>();
+  private readonly loaded = new Map<string, Promise<TrainedModels>>();
   private readonly kept = new Map<string, Promise<unknown>>();
 
   /** Generates the images of a run. */
   async generate(configuration: RunConfiguration, seed: number): Promise<GeneratedRun> {
     const { images: count, guidance, measure } = configuration;
-    const lab = await this.laboratory(configuration);
-    const model = modelOf(lab, configuration);
+    const trained = await this.trained(configuration);
+    const model = modelOf(trained, configuration);
     const refinement = await this.refinement(configuration);
     const { hook, report } = refinement?.createHook() ?? {};
     const how = { guidance: refinement?.baseline.guidance ?? guidance, respacing: refinement?.baseline.respacing };
-    const labels = Int32Array.from({ length: count }, (_, i) => i % lab.classes.length);
+    const labels = Int32Array.from({ length: count }, (_, i) => i % trained.classes.length);
     const probe =
       measure && model.teacherForced
         ? driftProbe(await this.held(configuration), await this.law(configuration), hook)
@@ -80,24 +80,24 @@ export class RunMaker {
     const request = { labels, key: foldIn(key(seed), 'run'), ...how, hook: probe?.hook ?? hook };
     const started = performance.now();
     const latents = await model.generate(request);
-    const images = lab.decode(latents);
+    const images = trained.decode(latents);
     await images.data();
     const seconds = (performance.now() - started - (probe?.milliseconds() ?? 0)) / 1000;
     latents.dispose();
     if (report) requireRefined(report);
     const sampled = { images: count, ...how, priorSteps: configuration.refinement.priorSteps, report };
-    const operations = runOperations(model, lab.vae, sampled);
+    const operations = runOperations(model, trained.vae, sampled);
     return { images, labels, seconds, operations, report, before: probe?.before, after: probe?.after };
   }
 
   /** Generates and judges. */
   async run(configuration: RunConfiguration, seed: number): Promise<MeasuredRun> {
-    const lab = await this.laboratory(configuration);
+    const trained = await this.trained(configuration);
     const { images, labels, seconds, operations, report, before, after } = await this.generate(configuration, seed);
-    const described = describe(lab.classifier, images);
+    const described = describe(trained.classifier, images);
     images.dispose();
-    const quality = judge(lab.reference, described, labels);
-    const { density, coverage } = densityCoverage(lab.reference.features, described.features);
+    const quality = judge(trained.reference, described, labels);
+    const { density, coverage } = densityCoverage(trained.reference.features, described.features);
     const { training, unseen } = await this.bank(configuration);
     const memory = memorisation(described.features, unseen, training);
     const rows = (of: (group: RefinementReport['groups'][number]) => boolean) =>
@@ -128,29 +128,38 @@ export class RunMaker {
   }
 
   /** Models, autoencoder and reference of a training; the last two trainings are kept, those before them freed. */
-  laboratory({ checkpoints, training }: RunConfiguration): Promise<Laboratory> {
+  trained({ checkpoints, training }: RunConfiguration): Promise<TrainedModels> {
     const name = JSON.stringify([checkpoints, training]);
-    const found =
-      this.laboratories.get(name) ?? openLaboratory({ checkpoints, training, referencePerClass: REFERENCE });
-    this.laboratories.delete(name);
-    this.laboratories.set(name, found);
-    if (this.laboratories.size > 2) {
-      const [oldest] = this.laboratories;
-      this.laboratories.delete(oldest[0]);
-      oldest[1].then((lab) => lab.dispose()).catch(() => undefined); // one that failed to open has nothing to free
-    }
+    const found = this.loaded.get(name) ?? loadTrainedModels({ checkpoints, training, referencePerClass: REFERENCE });
+    this.loaded.delete(name);
+    this.loaded.set(name, found);
+    if (this.loaded.size > 2) this.free([...this.loaded.keys()][0]);
     return found;
+  }
+
+  /** Frees all models; runs made afterwards load them again. */
+  async dispose(): Promise<void> {
+    this.kept.clear();
+    await Promise.all([...this.loaded.keys()].map((name) => this.free(name)));
+  }
+
+  private async free(name: string): Promise<void> {
+    const models = this.loaded.get(name);
+    this.loaded.delete(name);
+    await models?.then(({ dispose }) => dispose()).catch(() => undefined); // what failed to load has nothing to free
   }
 
   /** The buffer of a run. */
   law(configuration: RunConfiguration): Promise<IdealConditions> {
     const { model: name, training, checkpoints, law, refinement } = configuration;
     return this.once(['law', name, training, checkpoints, law, refinement.buffer], async () => {
-      const lab = await this.laboratory(configuration);
-      const model = modelOf(lab, configuration);
-      const classes = lab.classes.length;
+      const trained = await this.trained(configuration);
+      const model = modelOf(trained, configuration);
+      const classes = trained.classes.length;
       const latents =
-        law.source === 'own' ? await ownLatents(model, classes, law.perClass) : lab.latents(law.split, law.perClass);
+        law.source === 'own'
+          ? await ownLatents(model, classes, law.perClass)
+          : trained.latents(law.split, law.perClass);
       const random = permutation(foldIn(key(1), 'shuffled'), latents.labels.length);
       const fileUnder = {
         real: undefined,
@@ -166,9 +175,9 @@ export class RunMaker {
   private async held(configuration: RunConfiguration): Promise<IdealConditions> {
     const { model: name, training, checkpoints } = configuration;
     return this.once(['held', name, training, checkpoints], async () => {
-      const lab = await this.laboratory(configuration);
-      const latents = lastOfEachClass(lab.latents('control', 2 * HELD), HELD);
-      return learnIdealLaw(modelOf(lab, configuration), latents, key(2), { capacity: HELD });
+      const trained = await this.trained(configuration);
+      const latents = lastOfEachClass(trained.latents('control', 2 * HELD), HELD);
+      return learnIdealLaw(modelOf(trained, configuration), latents, key(2), { capacity: HELD });
     });
   }
 
@@ -176,11 +185,11 @@ export class RunMaker {
   private bank(configuration: RunConfiguration): Promise<{ training: Features; unseen: Features }> {
     const { checkpoints, training, law } = configuration;
     return this.once(['bank', checkpoints, training.resolution, law.perClass], async () => {
-      const lab = await this.laboratory(configuration);
+      const trained = await this.trained(configuration);
       const features = (split: 'train' | 'control', perClass: number) => {
-        const pixels = lab.pixels(proceduralDataset({ split, perClass, size: training.resolution }));
-        const rebuilt = lab.reconstruct(pixels);
-        const described = describe(lab.classifier, rebuilt).features;
+        const pixels = trained.pixels(proceduralDataset({ split, perClass, size: training.resolution }));
+        const rebuilt = trained.reconstruct(pixels);
+        const described = describe(trained.classifier, rebuilt).features;
         tf.dispose([pixels, rebuilt]);
         return described;
       };
@@ -192,7 +201,7 @@ export class RunMaker {
     const { model: name, training, checkpoints, law, refinement } = configuration;
     if (refinement.method === 'none') return undefined;
     return this.once(['refinement', name, training, checkpoints, law, refinement], async () => {
-      const { fingerprint } = modelOf(await this.laboratory(configuration), configuration);
+      const { fingerprint } = modelOf(await this.trained(configuration), configuration);
       return makeRefinement(refinement, await this.law(configuration), fingerprint);
     });
   }
@@ -209,8 +218,8 @@ export class RunMaker {
 }
 
 /** The model of a run. */
-export function modelOf(lab: Laboratory, { model }: Pick<RunConfiguration, 'model'>): ImageModel {
-  return lab.models[model === 'AR' ? 'ar' : model === 'MAR' ? 'mar' : 'cdm'];
+export function modelOf(trained: TrainedModels, { model }: Pick<RunConfiguration, 'model'>): ImageModel {
+  return trained.models[model === 'AR' ? 'ar' : model === 'MAR' ? 'mar' : 'cdm'];
 }
 
 /** Images that the model makes itself, as if they were real. */

@@ -1,6 +1,6 @@
+import { createDiffusion } from '../diffusion/gaussian-diffusion';
 import type { ImageModel } from '../models/image-model';
 import { decodingOperations, generationOperations } from '../models/operations';
-import { respacedDiffusion } from '../models/token-sampler';
 import type { VaeConfig } from '../models/vae/vae-config';
 import type { RefinementReport } from '../refinement/condition-refinement';
 
@@ -25,7 +25,7 @@ export function runOperations(
   { images, guidance, respacing, priorSteps, report }: SampledHow,
 ): number {
   const { spec, steps, tokens, conditionWidth: width } = model;
-  const denoisingSteps = respacing ? respacedDiffusion(respacing).steps : model.denoisingSteps;
+  const denoisingSteps = respacing ? createDiffusion({ respacing }).steps : model.denoisingSteps;
   const generation = generationOperations(spec, { steps, denoisingSteps, guided: guidance !== 1 });
   const plain = generation + decodingOperations(vae);
   if (!report) return plain;

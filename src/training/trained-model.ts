@@ -6,7 +6,8 @@ import { damaged } from '../io/byte-source';
 import { requireChecksum, withChecksum } from '../io/checksum';
 import { saveParameters, toTensor } from '../io/parameters';
 import { readSafetensors } from '../io/safetensors';
-import { FileFormatError } from '../runtime/errors';
+import { fingerprint } from '../models/files/fingerprint';
+import { FileFormatError, InvalidInputError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
 
 /** How weights came to be; written beside them as JSON. */
@@ -66,7 +67,7 @@ export function saveTrainedModel(folder: string, parameters: Parameters, provena
  */
 export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): TrainedModel<Config> {
   const path = what.endsWith('.safetensors') ? what : join(folder, `${what}.safetensors`);
-  const { metadata, tensors, checksum, verify } = readSafetensors(path);
+  const { metadata, tensors, verify } = readSafetensors(path);
   verify();
   if (!metadata.config || !metadata.model) {
     throw new FileFormatError(path, {
@@ -78,17 +79,39 @@ export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): Tr
   return {
     model: metadata.model,
     config: JSON.parse(metadata.config) as Config,
-    provenance: readProvenance(path, checksum),
+    provenance: readProvenance(path),
     parameters: new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)])),
   };
 }
 
 /**
+ * Refuses an autoencoder where a model's provenance says that it was trained on the latents of another: they mean other images.
+ * @param weights path of the model, @param vae path of the autoencoder, for the message
+ * @throws InvalidInputError naming both.
+ */
+export function requireMadeWith(
+  weights: string,
+  provenance: Provenance | undefined,
+  vae: string,
+  vaeParameters: Parameters,
+): void {
+  const expected = provenance?.madeWith?.vae;
+  if (expected === undefined) return;
+  const given = fingerprint(vaeParameters);
+  if (given === expected) return;
+  throw new InvalidInputError(`Autoencoder of ${weights}`, {
+    given: `${vae} with the weights ${given}`,
+    expected: `the weights ${expected}, with which the model was trained (see madeWith in its .json)`,
+    remedy: 'Name the autoencoder of that training, or train the model on the latents of this one.',
+  });
+}
+
+/**
  * The provenance beside a weight file, where there is one: weights are usable without it.
- * @param checksum of the weights, where they state one
  * @throws FileFormatError for one that changed since it was written, or of other weights
  */
-function readProvenance(weights: string, checksum?: string): Provenance | undefined {
+export function readProvenance(weights: string): Provenance | undefined {
+  if (!weights.endsWith('.safetensors')) return undefined;
   const path = weights.replace(/\.safetensors$/, '.json');
   const remedy = 'Restore it from a copy, or remove it: the weights are usable without it.';
   if (!existsSync(path)) return undefined;
@@ -100,6 +123,7 @@ function readProvenance(weights: string, checksum?: string): Provenance | undefi
   }
   if (!stored.checksum && !stored.weights) return stored; // by somebody else
   const provenance = requireChecksum<Provenance>(path, stored, remedy);
+  const { checksum } = readSafetensors(weights);
   if (provenance.weights === checksum) return provenance;
   throw damaged(path, `the provenance of weights ${provenance.weights}`, `that of ${weights}, ${checksum}`, remedy);
 }

@@ -2,12 +2,13 @@ import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import { keyedNoise } from '../../src/diffusion/noise';
 import { causalArConfig, initCausalAr } from '../../src/models/ar/causal-ar';
-import { keyedCausalArDraws, sampleCausalAr } from '../../src/models/ar/causal-ar-sample';
+import { sampleCausalAr } from '../../src/models/ar/causal-ar-sample';
 import { cdmConfig, initCdm } from '../../src/models/cdm/cdm';
 import { sampleCdm } from '../../src/models/cdm/cdm-sample';
-import { accelerate, acceleratorOf, decelerate, equalParts } from '../../src/models/compiled/accelerate';
+import { compiledForm, compileModel, equalParts, releaseCompiled } from '../../src/models/compiled/compile-model';
 import { initMar, marConfig } from '../../src/models/mar/mar';
 import { keyedMarDraws, sampleMar } from '../../src/models/mar/mar-sample';
+import { keyedDraws } from '../../src/models/sample-step';
 import { sampleTokens, type TokenSamplerOptions } from '../../src/models/token-sampler';
 import { useBackend } from '../../src/runtime/backend';
 import type { Parameters } from '../../src/runtime/parameters';
@@ -52,11 +53,12 @@ async function compare(
   sample: (weights: Parameters) => tf.Tensor | Promise<tf.Tensor>,
 ): Promise<void> {
   const expected = await sample(parameters);
-  accelerate(parameters);
-  assert.ok(acceleratorOf(parameters));
-  (await sample(parameters)).dispose();
+  const compiled = compileModel(parameters);
+  assert.ok(compiledForm(compiled));
+  assert.equal(compiledForm(parameters), undefined);
+  (await sample(compiled)).dispose();
   const before = tf.memory().numTensors;
-  const got = await sample(parameters);
+  const got = await sample(compiled);
   assert.equal(tf.memory().numTensors, before + 1, 'nothing but the result is left');
   assert.deepEqual(got.shape, expected.shape);
   const want = Array.from(expected.dataSync());
@@ -65,11 +67,10 @@ async function compare(
   want.forEach((x, i) =>
     assert.ok(Math.abs(x - have[i]) <= 1e-4 * largest, `${i}: ${have[i]} against ${x} (largest ${largest})`),
   );
-  decelerate(parameters);
-  assert.equal(acceleratorOf(parameters), undefined);
+  releaseCompiled(compiled);
 }
 
-describe('models/compiled/accelerate', () => {
+describe('models/compiled', () => {
   it('a batch is cut into the most equal parts that there are threads for', () => {
     assert.deepEqual(
       [16, 50, 7, 11, 1].map((count) => equalParts(count, 8)),
@@ -109,7 +110,7 @@ describe('models/compiled/accelerate', () => {
   }
 
   it('the sampler refuses the same options as the eager one', () => {
-    const parameters = accelerate(weights());
+    const parameters = compileModel(weights());
     const conditions = tf.zeros([2, 24]) as tf.Tensor2D;
     assert.throws(() => sampleTokens(parameters, conditions, keyedNoise(key(1)), { guidance: 2 }), /unconditional/);
     assert.throws(
@@ -135,9 +136,7 @@ describe('models/compiled/accelerate', () => {
 
   it('whole images of the causal AR with key-value cache equal eager', async () => {
     const parameters = stirred(initCausalAr(ar, key(6)));
-    await compare(parameters, (p) =>
-      sampleCausalAr(p, ar, keyedCausalArDraws(key(7)), { classes: [0, 4], guidance: 1.5 }),
-    );
+    await compare(parameters, (p) => sampleCausalAr(p, ar, keyedDraws(key(7)), { classes: [0, 4], guidance: 1.5 }));
   });
 
   it('whole images of the CDM equal eager', async () => {

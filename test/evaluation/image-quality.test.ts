@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
 import { describe as describeImages, evaluate, makeReference } from '../../src/evaluation/image-quality';
-import { accelerate, decelerate } from '../../src/models/compiled/accelerate';
+import { compileModel, releaseCompiled } from '../../src/models/compiled/compile-model';
 import { classifierSide, initClassifier } from '../../src/models/features/classifier';
 import { useBackend } from '../../src/runtime/backend';
 import { type Key, key, normal } from '../../src/runtime/random';
@@ -56,9 +56,9 @@ describe('evaluation/image-quality', () => {
   it('compiled it describes as eagerly', () => {
     const images = noise(key(7), 20, 8);
     const eager = describeImages(weights, images);
-    accelerate(weights);
-    const fast = describeImages(weights, images);
-    decelerate(weights);
+    const compiled = compileModel(weights);
+    const fast = describeImages(compiled, images);
+    releaseCompiled(compiled);
     // one native graph against operations one by one, in float32
     eager.features.data.forEach((value, i) => assert.ok(Math.abs(value - fast.features.data[i]) < 1e-4));
     images.dispose();

@@ -108,6 +108,7 @@ describe('measurements/trained-conditions', () => {
   function averagingModel(): ImageModel {
     return {
       name: 'averaging',
+      parameters: new Map(),
       fingerprint: '',
       conditionWidth: 3,
       spec: { family: 'ar', config: causalArConfig() },
@@ -144,7 +145,7 @@ describe('measurements/trained-conditions', () => {
     const labels = Int32Array.from({ length: 64 }, (_, s) => s % 4);
     const values = Float32Array.from(normal(key(6), 64 * 27));
     const before = tf.memory().numTensors;
-    const source = await collectConditions(averagingModel(), parameters, { values, labels }, { source: key(7) });
+    const source = await collectConditions({ ...averagingModel(), parameters }, { values, labels }, { source: key(7) });
     assert.equal(tf.memory().numTensors, before);
     const { values: decay } = exchangeDecay(source.conditions, source.exchanged!, key(8), 20);
     // Change (x - x') / step against a difference of two means of `step` tokens: step^(-1/2), sampled over 64 images.
@@ -158,6 +159,6 @@ describe('measurements/trained-conditions', () => {
   it('refuses a model without history', async () => {
     const { teacherForced: _, ...model } = averagingModel();
     const latents = { values: new Float32Array(27), labels: Int32Array.of(0) };
-    await assert.rejects(collectConditions(model, new Map(), latents, { source: key(0) }), InvalidInputError);
+    await assert.rejects(collectConditions(model, latents, { source: key(0) }), InvalidInputError);
   });
 });

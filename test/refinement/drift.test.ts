@@ -16,6 +16,7 @@ function shiftedModel(shift: number): ImageModel {
   return {
     spec: { family: 'ar', config: causalArConfig() },
     name: 'shifted',
+    parameters: new Map(),
     fingerprint: 'shifted',
     conditionWidth: width,
     tokens: 2,

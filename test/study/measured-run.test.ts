@@ -93,11 +93,11 @@ describe('study/measured-run', function () {
   });
 
   it('operations: refinement adds its own, guidance doubles the sampling', async () => {
-    const lab = await maker.laboratory(runConfiguration({ ...small }));
+    const trained = await maker.trained(runConfiguration({ ...small }));
     const plain = { images: 100, guidance: 1, priorSteps: 4 };
-    const once = runOperations(lab.models.ar, lab.vae, plain);
-    const guided = runOperations(lab.models.ar, lab.vae, { ...plain, guidance: 2 });
-    const half = runOperations(lab.models.ar, lab.vae, { ...plain, respacing: 'ddim25' });
+    const once = runOperations(trained.models.ar, trained.vae, plain);
+    const guided = runOperations(trained.models.ar, trained.vae, { ...plain, guidance: 2 });
+    const half = runOperations(trained.models.ar, trained.vae, { ...plain, respacing: 'ddim25' });
     assert.equal(half, once, "25 steps are the model's own");
     const decoding = 2 * once - guided;
     assert.ok(decoding > 0 && decoding < once);
@@ -118,9 +118,9 @@ describe('study/measured-run', function () {
         iterations: [{ displacement: 0, spread: 1 }],
       };
       const report = { groups: [group], priors: { drawn: 0, rows: 0, reused: 0 } } as unknown as RefinementReport;
-      return (runOperations(lab.models.ar, lab.vae, { ...plain, report }) - once) * plain.images;
+      return (runOperations(trained.models.ar, trained.vae, { ...plain, report }) - once) * plain.images;
     };
-    assert.equal(Math.round(ofPoints(1)), 10 * 20 * 4 * lab.models.ar.conditionWidth); // costs and projections
+    assert.equal(Math.round(ofPoints(1)), 10 * 20 * 4 * trained.models.ar.conditionWidth); // costs and projections
     assert.equal(Math.round(ofPoints(3)), 3 * Math.round(ofPoints(1)));
   });
 });

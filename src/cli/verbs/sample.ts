@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { OpenModel } from '../../models/files/presets-load';
-import type { GenerateOptions } from '../../models/generate';
+import type { GenerationRequest } from '../../models/image-model';
+import type { MarModelOptions } from '../../models/mar/mar-model';
+import type { Autoencoder } from '../../models/vae/autoencoder';
 import { InvalidInputError } from '../../runtime/errors';
 
 interface SampleOptions {
@@ -11,12 +13,13 @@ interface SampleOptions {
   vae?: string;
   class?: string;
   count: string;
-  batch: string;
+  batch?: string;
   seed: string;
   out: string;
   cfg: string;
   cfgSchedule: string;
   steps?: string;
+  orders: string;
   diffusionSteps?: string;
   ddim?: boolean;
   temperature: string;
@@ -36,12 +39,13 @@ export function register(program: Command): void {
     .option('--vae <file>', 'autoencoder that decodes the latents; needed for images')
     .option('--class <labels>', 'class numbers, separated by commas, used in turn; default without a class')
     .option('--count <n>', 'number of images', '4')
-    .option('--batch <n>', 'images generated together', '8')
-    .option('--seed <n>', 'the same seed and batch give the same images', '0')
+    .option('--batch <n>', 'images generated together (default: 8192 tokens, or 8 images of a large model)')
+    .option('--seed <n>', 'the same seed, count and batch give the same images', '0')
     .option('--out <file>', 'a .png grid, a folder for one .png an image, or a .npz of scaled latents', 'samples.png')
     .option('--cfg <scale>', 'classifier-free guidance, 1 = none', '1')
     .option('--cfg-schedule <kind>', 'linear or constant', 'linear')
-    .option('--steps <n>', 'generation steps of MAR (default 64, or one per token)')
+    .option('--steps <n>', 'generation steps of MAR (default: 64, or 8 for up to 64 tokens)')
+    .option('--orders <kind>', "MAR's random token order: shared by all images, or own for each", 'shared')
     .option('--diffusion-steps <n>', 'steps per token: N, ddimN, or N..M for fewer as more tokens are known')
     .option('--ddim', 'deterministic DDIM instead of ancestral sampling')
     .option('--temperature <t>', 'scale of the noise of each step', '1')
@@ -66,19 +70,23 @@ Example:
       });
       const vae = options.vae === undefined ? undefined : openModel(options.vae);
       const plan = await makePlan(options, model, vae);
-      if (options.dryRun) return rehearse(options, plan, model, vae);
-      if (!options.json) console.log(plan.text);
-      await run(options, plan, model, vae);
-      if (options.json) console.log(JSON.stringify(plan.report, null, 2));
-      else console.log(`${options.out}: ${plan.labels.length} samples`);
+      await withAutoencoder(options, vae, async (decoder) => {
+        if (options.dryRun) return dryRun(options, plan, model, vae);
+        if (!options.json) console.log(plan.text);
+        await run(options, plan, model, options.out.endsWith('.npz') ? undefined : decoder);
+        if (options.json) console.log(JSON.stringify(plan.report, null, 2));
+        else console.log(`${options.out}: ${plan.labels.length} samples`);
+      });
     });
 }
 
 interface Plan {
-  labels: number[];
+  labels: Int32Array;
   batch: number;
   seed: number;
-  generation: Omit<GenerateOptions, 'classes'>;
+  generation: Omit<GenerationRequest, 'labels' | 'key'>;
+  /** Of MAR. */
+  model: Pick<MarModelOptions, 'steps' | 'orders'>;
   text: string;
   report: Record<string, unknown>;
 }
@@ -105,16 +113,18 @@ async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenMode
   }
   const count = integer('--count', options.count, 1, 100_000);
   const given = options.class?.split(',').map((label) => integer('--class', label, 0, spec.config.classes - 1));
-  const labels = Array.from({ length: count }, (_, i) => (given ? given[i % given.length] : -1));
+  const labels = Int32Array.from({ length: count }, (_, i) => (given ? given[i % given.length] : -1));
   const tokens = tokenCount(spec.config);
   const generation: Plan['generation'] = {
     guidance: decimal('--cfg', options.cfg, 0, 100),
     guidanceSchedule: options.cfgSchedule as 'linear' | 'constant',
-    steps: options.steps === undefined ? undefined : integer('--steps', options.steps, 1, tokens),
     respacing: await diffusionSteps(options.diffusionSteps),
     method: options.ddim ? 'ddim' : 'ancestral',
     temperature: decimal('--temperature', options.temperature, 0, 10),
   };
+  if (options.orders !== 'shared' && options.orders !== 'own')
+    throw refusal('--orders', options.orders, 'shared or own');
+  const steps = options.steps === undefined ? undefined : integer('--steps', options.steps, 1, tokens);
   if (!given && generation.guidance !== 1) throw refusal('--cfg', options.cfg, '1 without a class, or a --class');
   const parameters = countParameters(spec) + (vae ? countParameters(vae.spec) : 0);
   const report = {
@@ -133,24 +143,62 @@ async function makePlan(options: SampleOptions, model: OpenModel, vae?: OpenMode
     `${options.weights}${key ? ` (${key})` : ''}: ${spec.family}, ${origin}; every weight is there`,
     `${count} images of ${tokens} tokens; ${parameters.toLocaleString('en')} weights, ${report.memoryMegabytes} MiB`,
   ].join('\n');
-  const batch = integer('--batch', options.batch, 1, 10_000);
-  return { labels, batch, seed: integer('--seed', options.seed, 0, Number.MAX_SAFE_INTEGER), generation, text, report };
+  const batch =
+    options.batch === undefined
+      ? defaultBatch(count, tokens, countParameters(spec))
+      : integer('--batch', options.batch, 1, 10_000);
+  const seed = integer('--seed', options.seed, 0, Number.MAX_SAFE_INTEGER);
+  return { labels, batch, seed, generation, model: { steps, orders: options.orders }, text, report };
+}
+
+/** Equal batches, so that one set of graphs serves all: of up to 8192 tokens, or of 8 images where the weights are large. */
+function defaultBatch(count: number, tokens: number, parameters: number): number {
+  const most = parameters > 8e6 ? 8 : Math.max(8, Math.floor(8192 / tokens));
+  const each = Math.ceil(count / Math.ceil(count / most));
+  return Math.min(most, 8 * Math.ceil(each / 8));
+}
+
+/** Loads the autoencoder, if any, for `use`. @throws InvalidInputError where the generator was trained with another. */
+async function withAutoencoder(
+  options: SampleOptions,
+  model: OpenModel | undefined,
+  use: (decoder?: Autoencoder) => Promise<void>,
+): Promise<void> {
+  if (model?.spec.family !== 'vae') return use();
+  const tf = await import('@tensorflow/tfjs');
+  const { useBackend } = await import('../../runtime/backend');
+  const { compileModel, releaseCompiled } = await import('../../models/compiled/compile-model');
+  const { loadWeights } = await import('../../models/files/presets-load');
+  const { autoencoder } = await import('../../models/vae/autoencoder');
+  const { readProvenance, requireMadeWith } = await import('../../training/trained-model');
+  await useBackend();
+  const weights = compileModel(loadWeights(model));
+  try {
+    requireMadeWith(options.weights, readProvenance(options.weights), options.vae as string, weights);
+    await use(autoencoder(weights, model.spec.config));
+  } finally {
+    releaseCompiled(weights);
+    tf.dispose([...weights.values()]);
+  }
 }
 
 /** Everything that a run would check and use, and what it would cost; the weights' headers are read, nothing is generated. */
-async function rehearse(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
+async function dryRun(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
   const { estimateSampling } = await import('../../study/dry-run');
-  const { respacedDiffusion } = await import('../../models/token-sampler');
+  const { createDiffusion } = await import('../../diffusion/gaussian-diffusion');
+  const { defaultSteps } = await import('../../models/mar/mar-config');
   const { dryRunText } = await import('../dry-run');
   await useBackend();
-  const { steps, respacing, guidance, ...rest } = plan.generation;
+  const { respacing, guidance, ...rest } = plan.generation;
   const { config, family } = model.spec;
   const own = family === 'vae' ? '100' : config.samplingSteps;
   // With fewer steps as more tokens are known, the mean of the first and the last.
   const spacing = (step: number) => (typeof respacing === 'function' ? respacing(step, 2) : (respacing ?? own));
-  const denoisingSteps = (respacedDiffusion(spacing(0)).steps + respacedDiffusion(spacing(1)).steps) / 2;
+  const [first, last] = [0, 1].map((step) => createDiffusion({ respacing: spacing(step) }).steps);
+  const denoisingSteps = (first + last) / 2;
   const decoder = vae?.spec.family === 'vae' && !options.out.endsWith('.npz') ? vae.spec.config : undefined;
+  const steps = family === 'mar' ? (plan.model.steps ?? defaultSteps(config)) : undefined;
   const estimate = estimateSampling(model.spec, decoder, {
     steps,
     denoisingSteps,
@@ -167,7 +215,8 @@ async function rehearse(options: SampleOptions, plan: Plan, model: OpenModel, va
     seed: plan.seed,
     guidance,
     ...rest,
-    steps: steps ?? (family === 'mar' ? 'default' : null),
+    steps: steps ?? null,
+    orders: family === 'mar' ? plan.model.orders : null,
     denoisingSteps,
     model: config,
   };
@@ -175,47 +224,49 @@ async function rehearse(options: SampleOptions, plan: Plan, model: OpenModel, va
   else console.log(`${plan.text}\n${dryRunText(configuration, estimate)}`);
 }
 
-async function run(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
+/** Generates as every experiment does: an `ImageModel` with its defaults, compiled. */
+async function run(options: SampleOptions, plan: Plan, model: OpenModel, decoder?: Autoencoder): Promise<void> {
   const tf = await import('@tensorflow/tfjs');
   const { useBackend } = await import('../../runtime/backend');
-  const { toTensor } = await import('../../io/parameters');
-  const { generate } = await import('../../models/generate');
-  const { decodeLatents } = await import('../../models/vae/vae');
+  const { compileGenerator, releaseCompiled } = await import('../../models/compiled/compile-model');
+  const { loadWeights } = await import('../../models/files/presets-load');
+  const { makeImageModel } = await import('../../models/make-image-model');
   const { foldIn, key } = await import('../../runtime/random');
   const { ProgressLine } = await import('../progress-line');
-  const progress = new ProgressLine();
-  await useBackend();
-  const load = ({ tensors }: OpenModel) => new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)]));
-  const [weights, decoder] = [load(model), vae && load(vae)];
-  const chunks: Float32Array[] = [];
-  let shape: number[] = [];
-  for (let from = 0; from < plan.labels.length; from += plan.batch) {
-    const labels = plan.labels.slice(from, from + plan.batch);
-    const classes = labels[0] < 0 ? labels.length : labels;
-    const latents = await generate(weights, model.spec, foldIn(key(plan.seed), from), { ...plan.generation, classes });
-    const autoencoder = options.out.endsWith('.npz') ? undefined : vae?.spec;
-    const isImage = decoder && autoencoder?.family === 'vae';
-    const result = isImage ? decodeLatents(decoder, autoencoder.config, latents) : latents;
-    shape = result.shape.slice(1);
-    chunks.push((await result.data()) as Float32Array);
-    tf.dispose([latents, result]);
-    const made = from + labels.length;
-    progress.show(`${made} of ${plan.labels.length} samples`, made === plan.labels.length);
-  }
-  tf.dispose([...weights.values(), ...(decoder?.values() ?? [])]);
   const { writeSamples } = await import('../samples-file');
   const { abortOnInterrupt } = await import('../../runtime/interrupt');
-  const { release } = abortOnInterrupt(); // what is being written is written to its end
-  await writeSamples(options.out, { chunks, shape, labels: plan.labels });
-  release();
+  const progress = new ProgressLine();
+  await useBackend();
+  const weights = compileGenerator(loadWeights(model));
+  try {
+    const generator = makeImageModel(weights, model.spec, plan.model);
+    const chunks: Float32Array[] = [];
+    let shape: number[] = [];
+    for (let from = 0; from < plan.labels.length; from += plan.batch) {
+      const labels = plan.labels.slice(from, from + plan.batch);
+      const latents = await generator.generate({ ...plan.generation, labels, key: foldIn(key(plan.seed), from) });
+      const result = decoder ? decoder.decode(latents) : latents;
+      shape = result.shape.slice(1);
+      chunks.push((await result.data()) as Float32Array);
+      tf.dispose([latents, result]);
+      const made = from + labels.length;
+      progress.show(`${made} of ${plan.labels.length} samples`, made === plan.labels.length);
+    }
+    const { release } = abortOnInterrupt(); // what is being written is written to its end
+    await writeSamples(options.out, { chunks, shape, labels: [...plan.labels] });
+    release();
+  } finally {
+    releaseCompiled(weights);
+    tf.dispose([...weights.values()]);
+  }
 }
 
 /** `N`, `ddimN` (see `spaceTimesteps`), or `N..M` for fewer steps as more tokens are known. */
-async function diffusionSteps(given: string | undefined): Promise<GenerateOptions['respacing']> {
+async function diffusionSteps(given: string | undefined): Promise<GenerationRequest['respacing']> {
   if (given === undefined || /^ddim\d+$/.test(given)) return given;
   const [first, last] = given.split('..').map((part) => integer('--diffusion-steps', part, 1, 1000));
   if (last === undefined) return String(first);
-  const { fewerSteps } = await import('../../models/few-steps');
+  const { fewerSteps } = await import('../../models/token-sampler');
   return fewerSteps(first, last);
 }
 

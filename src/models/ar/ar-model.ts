@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
+import { createDiffusion } from '../../diffusion/gaussian-diffusion';
 import type { Parameters } from '../../runtime/parameters';
-import { runPart } from '../compiled/accelerate';
+import { runPart } from '../compiled/compile-model';
 import { fingerprint } from '../files/fingerprint';
 import type { ImageModel, TeacherForced } from '../image-model';
 import { classEmbedding, patchify, tokenChannels, tokenCount, unpatchify } from '../mar/mar';
-import { respacedDiffusion } from '../token-sampler';
+import { keyedDraws } from '../sample-step';
 import { type CausalArConfig, causalConditions } from './causal-ar';
-import { keyedCausalArDraws, sampleCausalAr } from './causal-ar-sample';
+import { sampleCausalAr } from './causal-ar-sample';
 
 /** A causal autoregressive model for experiments: one token per step, in raster order, so that step and position agree. */
 export function arModel(parameters: Parameters, config: CausalArConfig): ImageModel {
@@ -38,22 +39,17 @@ export function arModel(parameters: Parameters, config: CausalArConfig): ImageMo
   return {
     name: 'AR',
     spec: { family: 'ar', config },
+    parameters,
     fingerprint: fingerprint(parameters),
     conditionWidth: config.width,
     tokens,
     channels,
     side: config.imageSize / config.vaeStride,
     steps: tokens,
-    denoisingSteps: respacedDiffusion(config.samplingSteps).steps,
+    denoisingSteps: createDiffusion({ respacing: config.samplingSteps }).steps,
     toLatents: (all) => unpatchify(all, config.patchSize),
-    generate: ({ labels, key, guidance, respacing, hook, onDenoise }) =>
-      sampleCausalAr(parameters, config, keyedCausalArDraws(key), {
-        classes: labels,
-        guidance,
-        respacing,
-        conditionHook: hook,
-        onDenoise,
-      }),
+    generate: ({ labels, key, hook, ...options }) =>
+      sampleCausalAr(parameters, config, keyedDraws(key), { ...options, classes: labels, conditionHook: hook }),
     teacherForced,
   };
 }

@@ -1,9 +1,9 @@
+import { createDiffusion } from '../../diffusion/gaussian-diffusion';
 import { keyedNoise } from '../../diffusion/noise';
 import type { Parameters } from '../../runtime/parameters';
 import { fingerprint } from '../files/fingerprint';
 import type { ImageModel } from '../image-model';
 import { tokenChannels, tokenCount, unpatchify } from '../mar/mar';
-import { respacedDiffusion } from '../token-sampler';
 import type { CdmConfig } from './cdm';
 import { sampleCdm } from './cdm-sample';
 
@@ -13,20 +13,21 @@ export function cdmModel(parameters: Parameters, config: CdmConfig): ImageModel 
   return {
     name: 'CDM',
     spec: { family: 'cdm', config },
+    parameters,
     fingerprint: fingerprint(parameters),
     conditionWidth: config.width,
     tokens,
     channels,
     side: config.imageSize / config.vaeStride,
     steps: 1,
-    denoisingSteps: respacedDiffusion(config.samplingSteps).steps,
+    denoisingSteps: createDiffusion({ respacing: config.samplingSteps }).steps,
     toLatents: (all) => unpatchify(all, config.patchSize),
-    generate: async ({ labels, key, guidance, respacing, onDenoise }) => {
+    generate: async ({ labels, key, respacing, onDenoise, ...options }) => {
       const rows = Int32Array.from({ length: labels.length * tokens }, (_, i) => i);
       return sampleCdm(parameters, config, keyedNoise(key), {
+        ...options,
         classes: labels,
-        guidance,
-        respacing,
+        respacing: typeof respacing === 'function' ? respacing(0, 1) : respacing,
         onStep:
           onDenoise &&
           ((diffusionStep, { sample }) => onDenoise({ step: 0, diffusionStep, tokens: rows, noised: sample })),

@@ -1,17 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
+import { createDiffusion } from '../../diffusion/gaussian-diffusion';
 import type { NoiseSource } from '../../diffusion/noise';
 import { guide } from '../../diffusion/reverse-step';
 import { invertDiffusion, type NoisePredictor, type SamplerOptions, sampleDiffusion } from '../../diffusion/sampler';
 import type { Parameters } from '../../runtime/parameters';
-import { checkClasses, embedClasses } from '../ar/causal-ar-sample';
-import { runPart } from '../compiled/accelerate';
+import { type Classes, checkClasses, embedClasses } from '../classes';
+import { runPart } from '../compiled/compile-model';
 import { patchify, tokenChannels, tokenCount, unpatchify } from '../mar/mar';
-import { respacedDiffusion } from '../token-sampler';
 import { type CdmConfig, cdmNetwork } from './cdm';
 
 export interface CdmSamplingOptions extends SamplerOptions {
-  /** One class per sample, or the number of samples to generate without a class. */
-  classes: readonly number[] | Int32Array | number;
+  classes: Classes;
   /** Classifier-free guidance scale; default 1, none. */
   guidance?: number;
   /** Steps of the reverse process, see `spaceTimesteps`; default the configuration's. */
@@ -30,7 +29,7 @@ export function sampleCdm(
   noise: NoiseSource,
   options: CdmSamplingOptions,
 ): tf.Tensor4D {
-  const diffusion = respacedDiffusion(options.respacing ?? config.samplingSteps);
+  const diffusion = createDiffusion({ respacing: options.respacing ?? config.samplingSteps });
   return withNetwork(parameters, config, options, (network, batch) => {
     const shape: [number, number] = [batch * tokenCount(config), tokenChannels(config)];
     const rows = sampleDiffusion(diffusion, network, shape, noise, options);
@@ -47,7 +46,7 @@ export function invertCdm(
   latents: tf.Tensor4D,
   options: Omit<CdmSamplingOptions, keyof SamplerOptions> & Pick<SamplerOptions, 'onStep'>,
 ): tf.Tensor2D {
-  const diffusion = respacedDiffusion(options.respacing ?? config.samplingSteps);
+  const diffusion = createDiffusion({ respacing: options.respacing ?? config.samplingSteps });
   return withNetwork(parameters, config, options, (network) => {
     const rows = tf.tidy(() => patchify(latents, config.patchSize).reshape([-1, tokenChannels(config)]) as tf.Tensor2D);
     const inverted = invertDiffusion(diffusion, network, rows, options.onStep);
@@ -65,7 +64,9 @@ function withNetwork<T>(
 ): T {
   const classes = checkClasses(config.classes, given);
   const guided = guidance !== 1;
-  const conditions = tf.tidy(() => embedClasses(parameters, classes, guided));
+  const conditions = tf.tidy(() =>
+    embedClasses(parameters, classes[0] < 0 ? classes.length : tf.tensor1d(classes, 'int32'), guided),
+  );
   const network: NoisePredictor = (noised, originalStep) => {
     const rows = guided ? (tf.concat([noised, noised], 0) as tf.Tensor2D) : noised;
     const images = rows.reshape([-1, tokenCount(config), tokenChannels(config)]) as tf.Tensor3D;
@@ -75,8 +76,8 @@ function withNetwork<T>(
     })).output;
     const flat = output.reshape([-1, 2 * tokenChannels(config)]) as tf.Tensor2D;
     if (!guided) return flat;
-    const [conditional, free] = tf.split(flat, 2, 0) as tf.Tensor2D[];
-    return guide(conditional, free, guidance);
+    const [conditional, unconditional] = tf.split(flat, 2, 0) as tf.Tensor2D[];
+    return guide(conditional, unconditional, guidance);
   };
   try {
     return run(network, classes.length);

@@ -9,7 +9,7 @@ import type { Parameters } from '../../runtime/parameters';
 import { denoiseModulated, embedConditions, embedTimesteps } from '../blocks/diffusion-loss';
 import { foldedHead, foldedModulations } from '../blocks/folded-head';
 import { silu } from '../blocks/layers';
-import { type Accelerator, partsOf } from './accelerate';
+import { type CompiledParameters, partsOf } from './compile-model';
 
 /** A reverse process; sequences are in the order of its steps, from noise to sample. */
 interface ProcessInputs extends Record<string, tf.Tensor> {
@@ -65,7 +65,7 @@ function reverseProcess({ prefix, method, guided, recorded, threads }: CompiledP
     const entriesOfSteps: Record<string, tf.Tensor> = {
       ofNoised,
       ofOutput: columns(guided ? ofEpsilon.mul(guidance) : ofEpsilon, slope),
-      ...(guided ? { ofFree: columns(ofEpsilon.mul(tf.sub(1, guidance)), tf.zeros([steps])) } : {}),
+      ...(guided ? { ofUnconditional: columns(ofEpsilon.mul(tf.sub(1, guidance)), tf.zeros([steps])) } : {}),
       ...(noise ? { noise: noise.mul((ancestral ? offset.exp() : offset).reshape([steps, 1, 1])) } : {}),
       ...(recorded ? { startOfNoised: inputs.startOfNoised, startOfScaled: inputs.startOfEpsilon.div(ofEpsilon) } : {}),
     };
@@ -73,9 +73,13 @@ function reverseProcess({ prefix, method, guided, recorded, threads }: CompiledP
     const step = (x: tf.Tensor2D, modulations: tf.Tensor[], entries: Record<string, tf.Tensor>) => {
       const input = (guided ? tf.concat([x, x], 0) : x) as tf.Tensor2D;
       const output = denoiseModulated(head, input, modulations, prefix);
-      const [own, free] = guided ? tf.split(output, 2, 0) : [output];
+      const [own, unconditional] = guided ? tf.split(output, 2, 0) : [output];
       const scaled = own.mul(entries.ofOutput);
-      const [epsilon, variance] = tf.split(free ? scaled.add(free.mul(entries.ofFree)) : scaled, 2, 1);
+      const [epsilon, variance] = tf.split(
+        unconditional ? scaled.add(unconditional.mul(entries.ofUnconditional)) : scaled,
+        2,
+        1,
+      );
       let sample = x.mul(entries.ofNoised).add(epsilon);
       if (noise) sample = sample.add(ancestral ? entries.noise.mul(variance.exp()) : entries.noise);
       const start = () => x.mul(entries.startOfNoised).add(epsilon.mul(entries.startOfScaled));
@@ -113,8 +117,7 @@ function groupSize(steps: number, rows: number, most: number): number {
  * @param conditions `[rows, conditionWidth]`, with guidance the unconditional half below, `[2 rows, ...]`.
  */
 export function sampleCompiled(
-  parameters: Parameters,
-  accelerator: Accelerator,
+  parameters: CompiledParameters,
   process: Omit<CompiledProcess, 'recorded' | 'threads'> & { diffusion: Diffusion },
   conditions: tf.Tensor2D,
   channels: number,
@@ -148,9 +151,9 @@ export function sampleCompiled(
     };
   });
   const recorded = onStep !== undefined;
-  const threads = parts > 1 ? 1 : accelerator.threads;
+  const threads = parts > 1 ? 1 : parameters.threads;
   const name = `reverse process ${prefix} ${method} ${guided ? 'guided' : ''} ${recorded ? 'recorded' : ''} ${threads}`;
-  const results = accelerator
+  const results = parameters
     .part(name, reverseProcess({ prefix, method, guided, recorded, threads }))
     .parallel(inputs as never) as Record<string, PlainArray>[];
   const joined = (key: string, at = 0): tf.Tensor2D => {
@@ -163,32 +166,25 @@ export function sampleCompiled(
   };
   for (const [i, step] of onStep ? order.entries() : []) {
     const result = { sample: joined('samples', i), predictedStart: joined('starts', i) };
-    onStep?.(step, result);
-    tf.dispose([result.sample, result.predictedStart]);
+    try {
+      onStep?.(step, result);
+    } finally {
+      tf.dispose([result.sample, result.predictedStart]);
+    }
   }
   return joined('sample');
 }
 
-const known = new WeakMap<Diffusion, Map<string, Record<string, PlainArray>>>();
-
-/** Time steps and coefficients of a whole process, made once. */
+/** Time steps and coefficients of a whole process. */
 function stepArrays(
   diffusion: Diffusion,
   order: readonly number[],
   method: 'ancestral' | 'ddim',
   eta: number,
 ): Record<string, PlainArray> {
-  const ofDiffusion = known.get(diffusion) ?? new Map<string, Record<string, PlainArray>>();
-  known.set(diffusion, ofDiffusion);
-  const name = `${method} ${eta}`;
-  let found = ofDiffusion.get(name);
-  if (!found) {
-    const timesteps = Int32Array.from(order, (step) => diffusion.timestepMap[step]);
-    const arrays = Object.entries({ ...reverseCoefficients(diffusion, order, method, eta), timesteps });
-    found = Object.fromEntries(arrays.map(([key, data]) => [key, { data, shape: [order.length] }]));
-    ofDiffusion.set(name, found);
-  }
-  return found;
+  const timesteps = Int32Array.from(order, (step) => diffusion.timestepMap[step]);
+  const arrays = { ...reverseCoefficients(diffusion, order, method, eta), timesteps };
+  return Object.fromEntries(Object.entries(arrays).map(([key, data]) => [key, { data, shape: [order.length] }]));
 }
 
 /** The i-th of equal parts of each of equally long blocks. */
@@ -213,5 +209,5 @@ function stepNoise(
   const size = shape[0] * shape[1];
   const noise = new Float32Array(order.length * size);
   for (const [i, step] of order.entries()) if (step > 0) noise.set(source.step(step, shape), i * size);
-  return temperature === 1 ? noise : noise.map((x) => x * temperature);
+  return temperature === 1 ? noise : noise.map((x) => x * Math.fround(temperature));
 }

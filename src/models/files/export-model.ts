@@ -3,10 +3,9 @@ import { dirname, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { compile, type OnnxModel } from '../../compile';
 import { writeFileAtomic } from '../../io/atomic-file';
-import { toTensor } from '../../io/parameters';
 import { NumericalError } from '../../runtime/errors';
 import { type ExportedPart, exportedPart, partNames } from './exported-parts';
-import { openModel } from './presets-load';
+import { loadWeights, openModel } from './presets-load';
 
 export interface ExportOptions {
   weights: string;
@@ -36,7 +35,7 @@ const TOLERANCE = 1e-4;
 export function exportModel(options: ExportOptions): ExportReport {
   const model = openModel(options.weights, { preset: options.preset, key: options.key });
   const part = exportedPart(model.spec, options.part ?? partNames(model.spec.family)[0], options.batch);
-  const parameters = new Map([...model.tensors].map(([name, tensor]) => [name, toTensor(tensor)]));
+  const parameters = loadWeights(model);
   try {
     const name = `${model.spec.family} ${part.name}`;
     const { bytes, ...description } = compile(part.fn, { name, freeze: parameters }).onnx(part.inputs);

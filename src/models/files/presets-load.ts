@@ -1,6 +1,8 @@
+import { toTensor } from '../../io/parameters';
 import type { StoredTensor } from '../../io/tensor-record';
 import { chooseGroup, openWeightFile, type WeightFile } from '../../io/weight-file';
 import { InvalidInputError } from '../../runtime/errors';
+import type { Parameters } from '../../runtime/parameters';
 import { type CausalArConfig, causalArConfig } from '../ar/causal-ar';
 import { type CdmConfig, cdmConfig } from '../cdm/cdm';
 import { type MarConfig, marConfig } from '../mar/mar-config';
@@ -42,6 +44,11 @@ export function openModel(path: string, options: OpenModelOptions = {}): OpenMod
   requireFit(`Weights in ${path}`, shapes, completed);
   const replaced = options.config ? `, with ${Object.keys(options.config).join(', ')} replaced` : '';
   return { spec: completed, origin: `${origin}${replaced}`, key, tensors };
+}
+
+/** Reads the weights of an opened model onto the backend (call `useBackend()` first); the caller disposes of them. */
+export function loadWeights({ tensors }: OpenModel): Parameters {
+  return new Map([...tensors].map(([name, tensor]) => [name, toTensor(tensor)]));
 }
 
 function chooseSpec(

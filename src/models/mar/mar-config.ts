@@ -151,6 +151,14 @@ export function headConfig(config: MarConfig): DiffusionHeadConfig {
   };
 }
 
+/**
+ * Generation steps where none are given: 64 as in the reference, 8 for the small profile's maps of up to 64 tokens, and never more than
+ * there are tokens to generate.
+ */
+export function defaultSteps(config: TokenGrid, tokensToGenerate = tokenCount(config)): number {
+  return Math.min(tokenCount(config) > 64 ? 64 : 8, tokensToGenerate);
+}
+
 /** Names and shapes of the weights, in state-dict order. */
 export function marShapes(config: MarConfig): Shapes {
   const { encoderWidth, decoderWidth, bufferSize, mlpRatio } = config;

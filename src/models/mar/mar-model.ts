@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
+import { createDiffusion } from '../../diffusion/gaussian-diffusion';
 import type { Parameters } from '../../runtime/parameters';
 import { foldIn, type Key, key, permutation } from '../../runtime/random';
-import { runPart } from '../compiled/accelerate';
+import { runPart } from '../compiled/compile-model';
 import { fingerprint } from '../files/fingerprint';
 import type { ImageModel, TeacherForced } from '../image-model';
-import { respacedDiffusion } from '../token-sampler';
+import { keyedDraws, knownTokens } from '../sample-step';
 import {
   classEmbedding,
   type MarConfig,
@@ -15,11 +16,12 @@ import {
   tokenCount,
   unpatchify,
 } from './mar';
-import { keyedMarDraws, knownTokens, sampleMar } from './mar-sample';
+import { defaultSteps } from './mar-config';
+import { sampleMar } from './mar-sample';
 import { cosineMaskCounts, drawOrders, maskByOrder, placeTokens } from './masking';
 
 export interface MarModelOptions {
-  /** Generation steps; default 8. */
+  /** Generation steps; default `defaultSteps`. */
   steps?: number;
   /** Seed of the token order; default 0. */
   orderSeed?: number;
@@ -37,7 +39,7 @@ export interface MarModelOptions {
 export function marModel(
   parameters: Parameters,
   config: MarConfig,
-  { steps = 8, orderSeed = 0, orders: kind = 'shared' }: MarModelOptions = {},
+  { steps = defaultSteps(config), orderSeed = 0, orders: kind = 'shared' }: MarModelOptions = {},
 ): ImageModel {
   const tokens = tokenCount(config);
   const order = permutation(key(orderSeed), tokens);
@@ -96,21 +98,19 @@ export function marModel(
   return {
     name: 'MAR',
     spec: { family: 'mar', config },
+    parameters,
     fingerprint: fingerprint(parameters),
     conditionWidth: config.decoderWidth,
     tokens,
     channels: tokenChannels(config),
     side: config.imageSize / config.vaeStride,
     steps,
-    denoisingSteps: respacedDiffusion(config.samplingSteps).steps,
+    denoisingSteps: createDiffusion({ respacing: config.samplingSteps }).steps,
     toLatents: (all) => unpatchify(all, config.patchSize),
-    generate: ({ labels, key: source, guidance, respacing, hook, onDenoise }) =>
-      sampleMar(
-        parameters,
-        config,
-        { ...keyedMarDraws(config, labels.length, source), orders: ordersOf(labels.length, source) },
-        { classes: labels, steps, guidance, respacing, conditionHook: hook, onDenoise },
-      ),
+    generate: ({ labels, key: source, hook, ...options }) => {
+      const draws = { ...keyedDraws(source), orders: ordersOf(labels.length, source) };
+      return sampleMar(parameters, config, draws, { ...options, classes: labels, steps, conditionHook: hook });
+    },
     teacherForced,
   };
 }

@@ -121,3 +121,39 @@ export function placeTokens(mask: Uint8Array, tokens: number, buffer: number, wa
   });
   return { kept: Int32Array.from(kept), filled: Int32Array.from(filled), source, wanted: rows, wantedSource };
 }
+
+/** Tokens that a generation starts from: scaled, `[batch, tokens, channels]` flat, and which of them are known (1). */
+export interface KnownTokens {
+  tokens: Float32Array;
+  mask: Uint8Array;
+}
+
+/**
+ * How many tokens of each sample are to be generated, and orders with these at the front.
+ * @throws InvalidInputError unless every sample has the same number of known tokens, and at least one unknown.
+ */
+export function tokensToGenerate(
+  orders: Int32Array,
+  known: KnownTokens | undefined,
+  [batch, tokens, channels]: [number, number, number],
+): { orders: Int32Array; unknown: number } {
+  if (!known) return { orders, unknown: tokens };
+  const unknown = Array.from({ length: batch }, (_, sample) =>
+    known.mask.subarray(sample * tokens, (sample + 1) * tokens).reduce((count, k) => count - k, tokens),
+  );
+  const equal = unknown.every((count) => count === unknown[0] && count > 0);
+  if (!equal || known.mask.length !== batch * tokens || known.tokens.length !== batch * tokens * channels) {
+    throw new InvalidInputError('Known tokens', {
+      given: `${known.tokens.length} values, a mask of ${known.mask.length}, unknown per sample ${unknown.join(', ')}`,
+      expected: `${batch * tokens * channels} values, a mask of ${batch * tokens}, equally many unknown, at least one`,
+      remedy: 'Batch samples with equally many known tokens together.',
+    });
+  }
+  const moved = new Int32Array(orders.length);
+  for (let start = 0; start < orders.length; start += tokens) {
+    const order = [...orders.subarray(start, start + tokens)];
+    const isKnown = (token: number) => known.mask[start + token] === 1;
+    moved.set([...order.filter((token) => !isKnown(token)), ...order.filter(isKnown)], start);
+  }
+  return { orders: moved, unknown: unknown[0] };
+}

@@ -8,8 +8,9 @@ import {
   drawCausalAr,
   initCausalAr,
 } from '../../../src/models/ar/causal-ar';
-import { keyedCausalArDraws, sampleCausalAr } from '../../../src/models/ar/causal-ar-sample';
-import { fewerSteps } from '../../../src/models/few-steps';
+import { sampleCausalAr } from '../../../src/models/ar/causal-ar-sample';
+import { keyedDraws } from '../../../src/models/sample-step';
+import { fewerSteps } from '../../../src/models/token-sampler';
 import { useBackend } from '../../../src/runtime/backend';
 import type { Parameters } from '../../../src/runtime/parameters';
 import { key } from '../../../src/runtime/random';
@@ -128,7 +129,7 @@ describe('models/ar/causal-ar', () => {
       guidance?: number;
       guidanceSchedule?: 'linear' | 'constant';
     }) => {
-      const out = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(11)), {
+      const out = await sampleCausalAr(parameters, config, keyedDraws(key(11)), {
         method: 'ddim',
         respacing: 'ddim4',
         onStep: ({ guidance }) => scales.push(guidance),
@@ -153,8 +154,8 @@ describe('models/ar/causal-ar', () => {
     it(`generation with the cache equals generation without it (guidance ${guidance})`, async () => {
       const before = tf.memory().numTensors;
       const options = { classes: [3, 0], guidance, temperature: 0.9, respacing: fewerSteps(8, 3) };
-      const cached = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(5)), options);
-      const plain = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(5)), { ...options, cache: false });
+      const cached = await sampleCausalAr(parameters, config, keyedDraws(key(5)), options);
+      const plain = await sampleCausalAr(parameters, config, keyedDraws(key(5)), { ...options, cache: false });
       assert.deepEqual(cached.shape, [2, 4, 4, 4]);
       const [a, b] = [cached.dataSync() as Float32Array, plain.dataSync() as Float32Array];
       const size = a.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
@@ -169,7 +170,7 @@ describe('models/ar/causal-ar', () => {
   it('teacher forcing on its own sample gives the conditions that generation used', async () => {
     const used: number[][] = [];
     const denoised: number[] = [];
-    const latents = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(6)), {
+    const latents = await sampleCausalAr(parameters, config, keyedDraws(key(6)), {
       classes: 1,
       method: 'ddim',
       onStep: ({ conditions }) => used.push([...conditions.dataSync()]),
@@ -195,7 +196,7 @@ describe('models/ar/causal-ar', () => {
     const seen: number[] = [];
     const before = tf.memory().numTensors;
     const sample = async (extra: object) => {
-      const out = await sampleCausalAr(parameters, config, keyedCausalArDraws(key(7)), {
+      const out = await sampleCausalAr(parameters, config, keyedDraws(key(7)), {
         classes: [2, 2],
         respacing: 4,
         ...extra,
@@ -232,7 +233,7 @@ describe('models/ar/causal-ar', () => {
   });
 
   it('refuses bad classes, configurations and step numbers', async () => {
-    const bad = (classes: number[]) => sampleCausalAr(parameters, config, keyedCausalArDraws(key(0)), { classes });
+    const bad = (classes: number[]) => sampleCausalAr(parameters, config, keyedDraws(key(0)), { classes });
     await assert.rejects(bad([5]), { name: 'InvalidInputError', message: /0 to 4/ });
     assert.throws(() => causalArConfig({ width: 30, heads: 4 }), { name: 'InvalidInputError' });
     assert.throws(() => fewerSteps(0, 10), { name: 'InvalidInputError' });

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import * as tf from '@tensorflow/tfjs';
+import { createDiffusion } from '../../../src/diffusion/gaussian-diffusion';
 import { keyedNoise, normalTensor } from '../../../src/diffusion/noise';
 import { cdmConfig, cdmLoss, cdmNetwork, cdmShapes, drawCdm, initCdm } from '../../../src/models/cdm/cdm';
 import { invertCdm, sampleCdm } from '../../../src/models/cdm/cdm-sample';
-import { respacedDiffusion } from '../../../src/models/token-sampler';
 import { useBackend } from '../../../src/runtime/backend';
 import type { Parameters } from '../../../src/runtime/parameters';
 import { key, normal } from '../../../src/runtime/random';
@@ -159,7 +159,7 @@ describe('models/cdm/cdm', () => {
     constant.set('final_layer.linear.bias', tf.tensor1d(bias));
     const latents = normalTensor<tf.Rank.R4>(key(8), [2, 4, 4, 4]);
     const x = latents.dataSync();
-    const { alphaBar } = respacedDiffusion('20').tables;
+    const { alphaBar } = createDiffusion({ respacing: '20' }).tables;
     let checked = 0;
     const noise = invertCdm(constant, config, latents, {
       classes: [0, 4],
