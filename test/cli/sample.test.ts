@@ -151,7 +151,7 @@ describe('cli/sample', () => {
     ['guidance without a class', ['--out', 'x.npz', '--cfg', '2'], /--class/],
     ['more steps than tokens', ['--out', 'x.npz', '--steps', '65'], /from 1 to 64/],
     ['a count that is not one', ['--out', 'x.npz', '--count', 'many'], /"?many/],
-    ['a key that there is not', ['--out', 'x.npz', '--key', 'ema'], /model, model_ema/],
+    ['a key that there is not', ['--out', 'x.npz', '--key', 'ema'], /"model", "model_ema"/],
     ['an autoencoder that is none', ['--out', 'x.png', '--vae', FITTED], /no preset that fits/],
   ];
   for (const [what, args, message] of wrong) {
