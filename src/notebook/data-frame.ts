@@ -40,11 +40,17 @@ export function cellsOf(frame: DataFrame): Cell[][] {
   return (frame.values as Cell[][]).map((row) => row.map((cell) => cell ?? null));
 }
 
-/** The DataFrame as CSV text (RFC 4180: cells with commas, quotes or line breaks are quoted). */
+/**
+ * The DataFrame as CSV text (RFC 4180: cells with commas, quotes or line breaks are quoted). Text that a spreadsheet would run as a
+ * formula (it begins with =, +, -, @, tab or return, and is no number) gets an apostrophe before it.
+ */
 export function toCsv(frame: DataFrame): string {
   const danfo = require('danfojs-node') as typeof import('danfojs-node');
-  const quote = (cell: Cell) =>
-    typeof cell === 'string' && /[",\n\r]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : (cell ?? '');
+  const quote = (cell: Cell) => {
+    if (typeof cell !== 'string') return cell ?? '';
+    const text = /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell)) ? `'${cell}` : cell;
+    return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  };
   // danfo.js joins cells with commas and quotes nothing, so the quotes are put on before.
   const quoted = new danfo.DataFrame(
     cellsOf(frame).map((row) => row.map(quote)),

@@ -1,3 +1,5 @@
+import { printableLines } from './printable';
+
 /** What went wrong, in the three parts a reader needs. */
 export interface Explanation {
   /** What was received, e.g. `epsilon = -1`. */
@@ -19,7 +21,7 @@ export class CerError extends Error {
     what: string,
     { given, expected, remedy }: Explanation,
   ) {
-    super(`${what}: got ${given}; expected ${expected}. ${remedy}`);
+    super(printableLines(`${what}: got ${given}; expected ${expected}. ${remedy}`)); // names from files are in it
     this.name = new.target.name;
     this.given = given;
     this.expected = expected;

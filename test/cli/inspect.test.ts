@@ -61,4 +61,42 @@ describe('cli/inspect', () => {
     await assert.rejects(runVerb(verb, 'inspect', path), { name: 'FileFormatError' });
     await assert.rejects(runVerb(verb, 'inspect', `${path}.none`), { name: 'MissingDependencyError' });
   });
+
+  it('shows escape sequences of names and errors, and cuts long ones', async () => {
+    const path = join(folder, 'escapes.safetensors');
+    const one = { dtype: 'F32', shape: [1], data: Float32Array.of(1) } as const;
+    const [red, back] = ['\u001b[31mred\n\u009b2J', '\u202etxt'];
+    writeSafetensors(
+      path,
+      [
+        [red, one],
+        ['x'.repeat(3000), one],
+      ],
+      { [back]: '\u009b' },
+    );
+    for (const json of [[], ['--json']]) {
+      const said = await runVerb(verb, 'inspect', path, ...json);
+      assert.doesNotMatch(said, /(?!\n)[\p{Cc}\p{Bidi_Control}]/u);
+      if (json.length > 0) {
+        assert.equal(JSON.parse(said).tensors[0].name, red);
+        assert.deepEqual(JSON.parse(said).values, { [back]: '\u009b' });
+      } else {
+        assert.match(said, /^\\u001b\[31mred\\u000a\\u009b2J {2,}F32/m);
+        assert.ok(said.split('\n').every((line) => line.length < 200));
+      }
+    }
+    const refused = runVerb(verb, 'inspect', join(folder, '\u001b[31mnone'));
+    await assert.rejects(
+      refused,
+      (error: Error) => error.message.includes('\\u001b[31mnone') && !error.message.includes('\u001b'),
+    );
+  });
+
+  it('calls a page of text no file of weights', async () => {
+    const message = /a file that begins with "# cond"; expected safetensors/;
+    await assert.rejects(runVerb(verb, 'inspect', join(__dirname, '../../README.md')), {
+      name: 'FileFormatError',
+      message,
+    });
+  });
 });

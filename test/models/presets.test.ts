@@ -78,8 +78,11 @@ describe('models/presets', () => {
         message: new RegExp(`--preset ${name}\\.$`),
       });
     }
-    const wrapped = new Map([...shapesOf(findPreset('mar-b'))].map(([name, shape]) => [`module.${name}`, shape]));
-    assert.throws(() => requireFit('file', wrapped, findPreset('mar-b')), { message: /begins with "module\."/ });
+    for (const prefix of ['module.', '_orig_mod.module.', 'module._orig_mod.', 'model._orig_mod.']) {
+      const wrapped = new Map([...shapesOf(findPreset('mar-b'))].map(([name, shape]) => [`${prefix}${name}`, shape]));
+      const message = new RegExp(`begins with "${prefix}", as wrappers`);
+      assert.throws(() => requireFit('file', wrapped, findPreset('mar-b')), { message });
+    }
     assert.throws(() => findPreset('mar-xxl'), { name: 'InvalidInputError', message: /mar-b, mar-l, mar-h/ });
   });
 

@@ -117,6 +117,17 @@ rival      9.1 ± 0.2                0.75`;
     assert.throws(() => table([{ a: 1 }], { paper: { a: 'theirs' } }), /got theirs/);
     assert.throws(() => table([{ a: 1, theirs: 2 }], { paper: { b: 'theirs' } }), /got b/);
   });
+
+  it('CSV holds no text that a spreadsheet would run, and leaves numbers as they are', () => {
+    const texts = ['=1+1', '+cmd', '-cmd|x', '@sum', '\tx', '\rx', '-1.5e-7', '+2', 'a=b', '=a,"b"'];
+    const frame = toDataFrame(texts.map((text, i) => ({ text, number: -i })));
+    const [, ...lines] = toCsv(frame).split('\n');
+    const expected = ["'=1+1", "'+cmd", "'-cmd|x", "'@sum", "'\tx", '"\'\rx"', '-1.5e-7', '+2', 'a=b', '"\'=a,""b"""'];
+    assert.deepEqual(
+      lines.slice(0, -1),
+      expected.map((text, i) => `${text},${-i}`),
+    );
+  });
 });
 
 /** What `run` prints. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { EvaluationOptions } from '../../evaluation/evaluate-folder';
+import { printable } from '../../runtime/printable';
 import { choiceOption, wholeNumber } from '../arguments';
 import { ProgressLine } from '../progress-line';
 
@@ -80,7 +81,7 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
   const onProgress = (what: string, done: number, total: number) =>
     line.show(`${what}: ${done} of ${total} images`, done === total);
   const { rows, skipped } = await evaluateImages(images, { ...options, onProgress });
-  for (const { file, reason } of skipped) console.error(`skipped ${file}: ${reason}`);
+  for (const { file, reason } of skipped) console.error(printable(`skipped ${file}: ${reason}`));
   if (options.json) return console.log(JSON.stringify(rows, null, 2));
   const { markdownTable } = await import('../../notebook/markdown-table');
   console.log(markdownTable(rows, 5));

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { WeightFile } from '../../io/weight-file';
+import { printable, printableLines } from '../../runtime/printable';
 
 /** `cer inspect`: what a file of weights or arrays holds. */
 export function register(program: Command): void {
@@ -20,9 +21,16 @@ Example:
     .action(async (file: string, { json }: { json?: boolean }) => {
       const { openWeightFile } = await import('../../io/weight-file');
       const report = await summarise(file, openWeightFile(file));
-      console.log(json ? JSON.stringify(report, null, 2) : describe(report));
+      console.log(json ? printableLines(JSON.stringify(report, null, 2)) : describe(report));
     });
 }
+
+/** State dicts that are compared with the presets: a checkpoint has a few, a hostile file has any number. */
+const MOST_GROUPS = 16;
+
+/** Characters of a name, or of all plain values, that are printed. */
+const WIDEST_NAME = 100;
+const LONGEST_VALUES = 5000;
 
 interface Group {
   /** Key of the state dict in a checkpoint; empty for the file as a whole. */
@@ -59,7 +67,7 @@ async function summarise(file: string, { format, bytes, tensors, groups, values 
     format,
     bytes,
     parameters: rows.reduce((sum, { elements }) => sum + elements, 0),
-    groups: [...groups].map(([key, members]) => {
+    groups: [...groups].slice(0, MOST_GROUPS).map(([key, members]) => {
       const shapes = new Map([...members].map(([name, { shape }]) => [name, shape]));
       const { name, differences } = nearestPreset(shapes);
       const count = differenceCount(differences);
@@ -76,17 +84,25 @@ async function summarise(file: string, { format, bytes, tensors, groups, values 
 }
 
 function describe({ file, format, bytes, parameters, groups, tensors, values }: Report): string {
-  const width = Math.max(4, ...tensors.map(({ name }) => name.length));
+  const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most)}...` : text);
+  const names = tensors.map(({ name }) => cut(printable(name), WIDEST_NAME));
+  const width = names.reduce((widest, name) => Math.max(widest, name.length), 4);
   const lines = tensors.map(
-    ({ name, dtype, shape }) => `${name.padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(', ')}]`,
+    ({ dtype, shape }, i) => `${names[i].padEnd(width)}  ${dtype.padEnd(4)}  [${shape.join(', ')}]`,
   );
   const isModel = format === 'safetensors' || format === 'torch';
   const fits = (isModel ? groups : []).map(({ key, parameters: count, preset, nearest }) => {
     const fit = preset ? `fits the preset ${preset}` : 'fits no preset';
     const near = !preset && nearest.differences < tensors.length ? ` (nearest: ${nearest.preset})` : '';
-    return `${key === '' ? 'weights' : key}: ${count.toLocaleString('en')} parameters, ${fit}${near}`;
+    return `${key === '' ? 'weights' : cut(printable(key), WIDEST_NAME)}: ${count.toLocaleString('en')} parameters, ${fit}${near}`;
   });
-  const extra = Object.keys(values).length > 0 ? [`values: ${JSON.stringify(values)}`] : [];
+  const extra =
+    Object.keys(values).length > 0 ? [`values: ${cut(printable(JSON.stringify(values)), LONGEST_VALUES)}`] : [];
   const total = `${tensors.length} tensors, ${parameters.toLocaleString('en')} elements`;
-  return [`${file}: ${format}, ${bytes.toLocaleString('en')} bytes, ${total}`, ...lines, ...fits, ...extra].join('\n');
+  return [
+    `${printable(file)}: ${format}, ${bytes.toLocaleString('en')} bytes, ${total}`,
+    ...lines,
+    ...fits,
+    ...extra,
+  ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { TrainedModelName, TrainingProfile } from '../../recipes/profiles';
 import type { FineTune, Variant } from '../../recipes/variants';
 import { InvalidInputError } from '../../runtime/errors';
+import { printable } from '../../runtime/printable';
 import type { Progress } from '../../training/loop';
 import { choiceOption, namesIn, seedNumber, wholeNumber } from '../arguments';
 import { EXIT } from '../main';
@@ -151,7 +152,7 @@ async function rehearse(options: TrainArguments, models: TrainedModelName[], pro
   const { dryRunText, estimateText } = await import('../dry-run');
   const say = (text: string) => console.error(text);
   const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });
-  for (const { file, reason } of skipped) say(`skipped ${file}: ${reason}`);
+  for (const { file, reason } of skipped) say(printable(`skipped ${file}: ${reason}`));
   const backend = await useBackend();
   const { count: images, classNames } = splits.train;
   const rows = [];

@@ -68,12 +68,22 @@ function suggestion(given: ShapeTable, { missing, unexpected }: WeightDifference
   const nearest = nearestPreset(given);
   const count = differenceCount(nearest.differences);
   if (count === 0) return `These are the weights of the preset ${nearest.name}: use --preset ${nearest.name}.`;
-  const prefix = ['module.', 'model.', '_orig_mod.', 'net.'].find(
-    (start) => unexpected.length > 0 && unexpected.every((name) => name.startsWith(start)),
-  );
+  const prefix = commonPrefix(unexpected);
   if (prefix && missing.some((name) => given.has(`${prefix}${name}`))) {
-    return `Every name begins with "${prefix}", as a wrapper of PyTorch leaves it: save the state dict of the model inside.`;
+    return `Every name begins with "${prefix}", as wrappers of PyTorch leave it: save the state dict of the model inside.`;
   }
   if (count < given.size / 2) return `The nearest preset is ${nearest.name}, with ${count} differences.`;
   return 'No preset is near: `cer inspect FILE` shows what the file holds.';
+}
+
+/** Prefixes of wrappers (parallel, compiled, Lightning) that all names share, one after the other in any order. */
+function commonPrefix(names: readonly string[]): string {
+  let prefix = '';
+  for (;;) {
+    const next = ['module.', 'model.', '_orig_mod.', 'net.'].find(
+      (start) => names.length > 0 && names.every((name) => name.startsWith(prefix + start)),
+    );
+    if (!next) return prefix;
+    prefix += next;
+  }
 }
