@@ -1,4 +1,4 @@
-import type { Estimate } from '../study/dry-run';
+import type { Forecast } from '../study/dry-run';
 
 /** A duration for people: `40 s`, `12 min`, `3.5 h`, `2 days`. */
 export function duration(seconds: number): string {
@@ -14,7 +14,7 @@ export function size(megabytes: number): string {
 }
 
 /** An estimate in words; never more than two digits, since that is all it is worth. */
-export function estimateText({ seconds, megabytes, basis }: Estimate): string {
+export function estimateText({ seconds, megabytes, basis }: Forecast): string {
   return `estimate: about ${duration(seconds)}, about ${size(megabytes)} of memory (${basis})`;
 }
 
@@ -24,7 +24,7 @@ function inWords(value: unknown): string {
 }
 
 /** What a dry run prints: the configuration in effect, one `name  value` a line, then the estimate. */
-export function dryRunText(configuration: Record<string, unknown>, estimate: Estimate): string {
+export function dryRunText(configuration: Record<string, unknown>, estimate: Forecast): string {
   const width = Math.max(...Object.keys(configuration).map((name) => name.length));
   const lines = Object.entries(configuration).map(([name, value]) => {
     return `  ${name.padEnd(width)}  ${inWords(value)}`;

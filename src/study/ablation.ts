@@ -38,6 +38,13 @@ const ABLATIONS: Record<Ablated, AblationOptions> = {
   },
 };
 
+/** An ablation: its plan and rows. */
+export interface Ablation {
+  model: string;
+  plan: Plan;
+  rows: readonly Row[];
+}
+
 /** The sweep of the shipped ablation of a model. */
 export function studyAblation(model: Ablated): { file: SweepFile; plan: Plan } {
   const file = ablationSweep(ABLATIONS[model]);

@@ -10,14 +10,20 @@ import { decodingOperations, type GenerationCost, generationOperations } from '.
 import { countParameters, type ModelSpec } from '../models/presets';
 import type { VaeConfig } from '../models/vae/vae';
 import { classifierConfig, type TrainedModelName, type TrainingProfile } from '../recipes/profiles';
+import { missingModels, TRAININGS } from '../recipes/run-trainings';
 import { stepMaker, tokenModel } from '../recipes/train-model';
+import { variantFolder } from '../recipes/variants';
 import { InvalidInputError } from '../runtime/errors';
 import { foldIn, key } from '../runtime/random';
+import { estimateSweep } from '../sweep/estimate';
+import { RowStore } from '../sweep/store';
 import type { TrainingTask } from '../training/loop';
 import { classifierTask, type LatentSet, tokenTask, vaeTask } from '../training/tasks';
+import type { StudyOptions } from './run-study';
+import { planTable, STUDY_SIZES, TABLES } from './study';
 
 /** How long something will take and how much memory, and what that is derived from. Never better than a factor of two. */
-export interface Estimate {
+export interface Forecast {
   seconds: number;
   /** Resident memory of the process in MiB. */
   megabytes: number;
@@ -34,8 +40,8 @@ export async function estimateTraining(
   model: TrainedModelName,
   profile: TrainingProfile,
   { classes, images, steps }: { classes: number; images: number; steps: number },
-): Promise<Estimate> {
-  const task = rehearsal(model, profile, classes);
+): Promise<Forecast> {
+  const task = trialTask(model, profile, classes);
   const initial = task.initial();
   const begin = performance.now();
   const update = stepMaker(model)(task.loss, initial, {});
@@ -60,9 +66,9 @@ export async function estimateTraining(
 }
 
 /** The model's training on a handful of images, its latents standard normal. */
-function rehearsal(model: TrainedModelName, profile: TrainingProfile, classes: number): TrainingTask {
+function trialTask(model: TrainedModelName, profile: TrainingProfile, classes: number): TrainingTask {
   const { batch } = profile.budgets[model];
-  const source = foldIn(key(0), 'rehearsal');
+  const source = foldIn(key(0), 'dry run');
   if (model === 'vae' || model === 'classifier') {
     const perClass = Math.ceil(batch / PROCEDURAL_CLASSES.length);
     const data = proceduralDataset({ split: 'train', perClass, size: profile.size });
@@ -80,7 +86,7 @@ function rehearsal(model: TrainedModelName, profile: TrainingProfile, classes: n
     count: batch,
     side,
     channels,
-    hash: 'rehearsal',
+    hash: 'dry run',
   };
   return tokenTask(latents, tokenModel(model, profile, classes), batch, source);
 }
@@ -90,7 +96,7 @@ export function estimateSampling(
   spec: ModelSpec,
   vae: VaeConfig | undefined,
   cost: GenerationCost & { count: number; batch: number },
-): Estimate {
+): Forecast {
   const operations = generationOperations(spec, cost) + (vae ? decodingOperations(vae) : 0);
   const width = widthOf(spec);
   const rows = Math.min(256, Math.min(cost.batch, cost.count) * (cost.guided ? 2 : 1) * 4);
@@ -157,7 +163,7 @@ export function countImages(what: string): number {
  * What measuring images would take: the extractor tried on one batch, and the comparison of all pairs of the features that are kept.
  * @param side of the images in pixels, where the extractor takes them as they are
  */
-export function estimateEvaluation(images: number, extractor: FeatureExtractor, rows: number, side = 256): Estimate {
+export function estimateEvaluation(images: number, extractor: FeatureExtractor, rows: number, side = 256): Forecast {
   const { batch: tried, dimension } = extractor;
   const width = extractor.side ?? side;
   const batch = { count: tried, width, height: width, data: new Uint8Array(tried * width * width * 3) };
@@ -191,7 +197,7 @@ interface RecordedTimes {
 const KERNEL_MEGABYTES = 900;
 
 /** What executing notebooks would take, `parallel` at a time, from recorded runs (`scripts/record-times.cjs`). */
-export function estimateNotebooks(names: readonly string[], profile: string, parallel: number): Estimate {
+export function estimateNotebooks(names: readonly string[], profile: string, parallel: number): Forecast {
   const path = join(__dirname, '..', '..', 'bench', 'notebook-times.json');
   const { recorded, processor, cores, seconds } = JSON.parse(readFileSync(path, 'utf8')) as RecordedTimes;
   const known = seconds[profile] ?? seconds.small;
@@ -208,4 +214,46 @@ export function estimateNotebooks(names: readonly string[], profile: string, par
     megabytes: KERNEL_MEGABYTES * together,
     basis: `recorded on ${recorded} with ${cores} cores of ${processor}, two notebooks at a time${seconds[profile] ? '' : ', times five for this profile'}`,
   };
+}
+
+/** Seconds of one training on one core, by what it costs more than the smallest; measured once, on the machine of the shipped study. */
+const TRAINING_SECONDS = { narrow: 120, small: 230, wide: 700, '64': 600, fineTune: 60, cdm: 80 };
+
+/** What a study would do, without doing it: trainings and rows that are missing, and about how long they take. */
+export function dryRunStudy(options: StudyOptions): { configuration: Record<string, unknown>; estimate: Forecast } {
+  const { size: name, checkpoints = 'data/checkpoints', store = 'runs/study', tables, results } = options;
+  const processes = options.processes ?? availableParallelism();
+  const missing = name === 'full' ? TRAININGS.filter((each) => missingModels(each, checkpoints).length > 0) : [];
+  const training = missing.reduce((sum, each) => sum + secondsOf(each, checkpoints), 0);
+  const rows = new RowStore(store);
+  const planned = TABLES.filter((table) => tables?.includes(table.name) ?? true).map((table) => {
+    const { plan } = planTable(table, STUDY_SIZES[name], { checkpoints });
+    const { rows: all, present, seconds } = estimateSweep(plan, rows, processes);
+    return { table: table.name, rows: all, present, seconds: seconds ?? 0 };
+  });
+  return {
+    configuration: {
+      size: name,
+      trainings: missing.map(({ models, variant }) => `${models.join('+')} in ${variantFolder(variant, checkpoints)}`),
+      tables: planned.map(({ table, rows: all, present }) => `${table}: ${all} rows, ${present} there`),
+      checkpoints,
+      store,
+      results: results ?? 'data/results',
+      processes,
+    },
+    estimate: {
+      seconds: training / processes + planned.reduce((sum, { seconds }) => sum + seconds, 0),
+      megabytes: 900 * processes,
+      basis: 'times of the shipped study, on one core of its machine each',
+    },
+  };
+}
+
+function secondsOf(training: (typeof TRAININGS)[number], checkpoints: string): number {
+  const { size, resolution, fineTune } = training.variant;
+  const kind = fineTune !== 'none' ? 'fineTune' : resolution === 64 ? '64' : size;
+  return missingModels(training, checkpoints).reduce(
+    (sum, model) => sum + (model === 'cdm' ? TRAINING_SECONDS.cdm : TRAINING_SECONDS[kind]),
+    0,
+  );
 }

@@ -43,8 +43,8 @@ export const refinementExperiment: SweepExperiment = {
   },
   megabytes: () => 850, // resident size of a process after some rows at 32 pixels
   open: async () => {
-    const { RunMaker } = await import('./measured-run');
-    const maker = new RunMaker();
+    const { Runner } = await import('./measured-run');
+    const maker = new Runner();
     return async (configuration, seed): Promise<Values> => {
       const run: MeasuredRun = await maker.run(runConfiguration(configuration), seed);
       return { ...run };

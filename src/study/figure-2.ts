@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
 import { describe } from '../evaluation/image-quality';
 import { NearestRows } from '../metrics/retrieval';
-import type { RunMaker } from './measured-run';
+import type { Runner } from './measured-run';
 import type { Method } from './methods';
 import { runConfiguration } from './run-configuration';
 
@@ -29,7 +29,7 @@ const SEARCHED = 400;
 
 /** Samples of methods under one seed, chosen by it and never by hand, with the nearest training images by the classifier's features. */
 export async function figure2(
-  maker: RunMaker,
+  maker: Runner,
   methods: readonly Method[],
   withNearest: readonly string[],
   { checkpoints, trainingSeed, seed, images: count, shown }: Figure2Options,

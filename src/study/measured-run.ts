@@ -60,7 +60,7 @@ const KEPT = 48;
 /**
  * Makes and measures runs, one after another; loads models, laws and features once. The same configuration and seed give the same numbers (but for times).
  */
-export class RunMaker {
+export class Runner {
   private readonly loaded = new Map<string, Promise<TrainedModels>>();
   private readonly kept = new Map<string, Promise<unknown>>();
 

@@ -4,7 +4,6 @@ import { VERDICT_ORDER } from '../metrics/verdict';
 import { markdownTable } from '../notebook/markdown-table';
 import type { SummaryRow } from '../notebook/record';
 import { ABLATED, readAblation } from './ablation';
-import { ablationSummary } from './ablation-report';
 import {
   CHOICE_METHODS,
   CONTROL_METHODS,
@@ -15,8 +14,7 @@ import {
 } from './methods';
 import { RESULTS, type Results, readResults } from './results';
 import type { StudyRow } from './rows';
-import { table2Rows, table3Rows } from './scale-report';
-import { claimRow, differenceRows, tableRows } from './table-report';
+import { ablationSummary, claimRow, differenceRows, table2Rows, table3Rows, tableRows } from './table-report';
 
 /** The claims of Table 1, and how the paper puts them. */
 export const TABLE_1_CLAIMS = [

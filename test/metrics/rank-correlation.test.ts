@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { productGain } from '../../src/metrics/product-gain';
 import { associationTest, correlationRatio, spearman } from '../../src/metrics/rank-correlation';
-import { foldIn, key, normal, uniform } from '../../src/runtime/random';
+import { foldIn, key, normal } from '../../src/runtime/random';
 
 const near = (got: number, wanted: number, tolerance = 1e-12) =>
   assert.ok(Math.abs(got - wanted) <= tolerance, `${got} against ${wanted}`);
@@ -38,52 +37,5 @@ describe('metrics/rank-correlation', () => {
     // two-sided 5 % point of Spearman's law at n = 12: 0.587 (tables); 4 standard errors of a quantile of 199 draws
     const critical = chance.reduce((sum, each) => sum + each.critical, 0) / 200;
     near(critical, 0.587, 0.02);
-  });
-});
-
-describe('metrics/product-gain', () => {
-  const n = 40;
-  const a = uniform(key(3), n, -1, 1);
-  const b = uniform(key(4), n, -1, 1);
-
-  it('a sum gains nothing from the product, a product does; both to the last digit without noise', () => {
-    const sum = productGain(
-      [a],
-      [b],
-      Float64Array.from(a, (x, i) => 2 * x - b[i]),
-    )!;
-    near(sum.additive, 1);
-    near(sum.gain, 0);
-    assert.equal(sum.pValue, 1);
-    const both = productGain(
-      [a],
-      [b],
-      Float64Array.from(a, (x, i) => 2 * x - b[i] + 3 * x * b[i]),
-    )!;
-    near(both.additive + both.gain, 1);
-    assert.ok(both.gain > 0.1 && both.pValue <= 0.002, JSON.stringify(both));
-    assert.equal(both.freedom, n - 4);
-  });
-
-  it('the gain is the difference of two R^2: a balanced 2 x 2 design by hand', () => {
-    // signs (--, -+, +-, ++) twice, y = sign sign + noise +-0.5: product explains 1 / (1 + 0.25) of the variance
-    const [p, q] = [
-      [-1, -1, 1, 1, -1, -1, 1, 1],
-      [-1, 1, -1, 1, -1, 1, -1, 1],
-    ];
-    const y = p.map((x, i) => x * q[i] + (i < 4 ? 0.5 : -0.5));
-    const { additive, gain } = productGain([p], [q], y)!;
-    near(additive, 0);
-    near(gain, 0.8);
-  });
-
-  it('noise alone keeps its level, and too few rows are said to be too few', () => {
-    const pValues = Array.from({ length: 200 }, (_, draw) => {
-      const y = normal(foldIn(key(5), draw), n);
-      return productGain([a], [b], y, { resamples: 99, key: foldIn(key(6), draw) })!.pValue;
-    });
-    const share = pValues.filter((p) => p <= 0.05).length / 200;
-    assert.ok(share > 0.005 && share < 0.11, String(share));
-    assert.equal(productGain([a.slice(0, 4)], [b.slice(0, 4)], a.slice(0, 4)), undefined);
   });
 });

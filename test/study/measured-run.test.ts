@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { RefinementReport } from '../../src/refinement/condition-refinement';
 import { useBackend } from '../../src/runtime/backend';
 import { figure2 } from '../../src/study/figure-2';
-import { RunMaker } from '../../src/study/measured-run';
+import { Runner } from '../../src/study/measured-run';
 import { type RunOptions, runConfiguration, runJson } from '../../src/study/run-configuration';
 import { runOperations } from '../../src/study/run-operations';
 
@@ -39,7 +39,7 @@ describe('study/run-configuration', () => {
 
 describe('study/measured-run', function () {
   this.timeout(180_000); // models and laws are loaded once
-  const maker = new RunMaker();
+  const maker = new Runner();
   const small = { images: 100, law: { perClass: 20 } } as const;
 
   before(async () => {
@@ -69,7 +69,7 @@ describe('study/measured-run', function () {
   });
 
   it('frees the trainings before the last two: weights do not pile up in a long sweep', async () => {
-    const own = new RunMaker();
+    const own = new Runner();
     const tensors = [];
     for (const seed of [1, 2, 3, 1]) {
       const { images } = await own.generate(runConfiguration({ images: 10, training: { seed }, measure: false }), 0);

@@ -1,15 +1,13 @@
 import { strict as assert } from 'node:assert';
 import type { MeasuredRun } from '../../src/study/measured-run';
 import type { StudyRow } from '../../src/study/rows';
-import { table2Rows, table3Rows } from '../../src/study/scale-report';
 import {
   claimRow,
-  controlText,
   differenceFigure,
   differenceRows,
-  rivalText,
+  table2Rows,
+  table3Rows,
   tableRows,
-  verdictText,
 } from '../../src/study/table-report';
 
 const rows = (method: string, fids: number[]): StudyRow[] =>
@@ -58,16 +56,10 @@ describe('study/table-report', () => {
     assert.equal((data[0] as { x: number[] }).x.length, 3);
   });
 
-  it('words: what does not replicate first, and what a rival does as well', () => {
-    const summary = [
-      claimRow(all, { text: 'improves AR', baseline: 'AR', method: 'AR + OT', paper: '' }),
-      claimRow(all, { text: 'improves MAR', baseline: 'MAR', method: 'MAR + OT', paper: '' }),
-    ];
-    const text = verdictText(summary);
-    assert.ok(text.indexOf('improves MAR') < text.indexOf('improves AR'));
-    assert.match(text, /improves MAR: \*\*does not replicate\*\*/);
-    assert.match(rivalText([differences[2]]), /not told apart.* AR \+ rival/);
-    assert.match(controlText(differences), /MAR \+ OT: FID 6/);
+  it('a claim is a line of the summary with its interval, its error and its verdict', () => {
+    const line = claimRow(all, { text: 'improves MAR', baseline: 'MAR', method: 'MAR + OT', paper: '' });
+    assert.deepEqual([line.claim, line.verdict], ['improves MAR', 'fails']);
+    assert.match(line.ours, /^FID \+6\.0 \[/);
   });
 
   it('scales: only those with rows of both kinds', () => {

@@ -44,9 +44,9 @@ async function run({ tables: names, json, dryRun, ...options }: StudyArguments):
   const known = TABLES.map(({ name }) => name);
   const tables = names === undefined ? undefined : namesIn('Tables of the study', names, known);
   if (dryRun) {
-    const { rehearseStudy } = await import('../../study/rehearsal');
+    const { dryRunStudy } = await import('../../study/dry-run');
     const { dryRunText } = await import('../dry-run');
-    const { configuration, estimate } = rehearseStudy({ ...options, tables });
+    const { configuration, estimate } = dryRunStudy({ ...options, tables });
     if (json) console.log(JSON.stringify({ dryRun: true, ...configuration, estimate }, null, 2));
     else console.log(dryRunText(configuration, estimate));
     return;

@@ -2,21 +2,15 @@ import type { Plan } from '../plan';
 import type { Row } from '../store';
 import { effectRows, effects, readableEffects } from './effects';
 import { effectFigure } from './forest';
-import { importanceNote, importanceRows, importances } from './importance';
-import { interactionFigure, interactionNote, interactionRows, interactions } from './interactions';
 import { measured as measure, type ReportTable, type SweepReport } from './measured';
 import { knobFigures } from './one-at-a-time';
 import { paretoFigure, paretoRows, standings } from './pareto';
-import { searchOf, searchRows } from './search';
 import { summaryText } from './words';
 import { worstCases, worstFigure, worstRows } from './worst';
 
-/** Pairs of knobs that are drawn. */
-const PAIRS = 3;
-
 /**
- * Everything that the rows of a sweep tell, as plain tables and figures: what each point is worth against the base and against its control, each
- * knob alone, the random search with the importance of its knobs and their interactions, cost against quality, and the worst cases.
+ * The results of a sweep as plain tables and figures: what each point is worth against the base and against its control, each
+ * knob alone, cost against quality, and the worst cases.
  * Rows that are missing or failed are left out and counted.
  */
 export function analyseSweep(plan: Plan, rows: readonly Row[]): SweepReport {
@@ -25,7 +19,6 @@ export function analyseSweep(plan: Plan, rows: readonly Row[]): SweepReport {
   const found = effects(measured);
   const worst = worstCases(found, measured);
   const front = standings(found, measured);
-  const search = searchOf(found, measured);
   const tables: Record<string, ReportTable> = {
     summary: {
       title: 'Every point',
@@ -38,21 +31,6 @@ export function analyseSweep(plan: Plan, rows: readonly Row[]): SweepReport {
   const forest = effectFigure(found, measured);
   if (forest) figures.effects = forest;
   Object.assign(figures, knobFigures(found, measured));
-  const knobs = search ? importances(search) : [];
-  const pairs = search ? interactions(search) : [];
-  if (search) {
-    tables.search = { title: 'The search, the best first', ...searchRows(search, measured) };
-    if (knobs.length > 0) {
-      const note = importanceNote(knobs, search, measured);
-      tables.importance = { title: 'Importance of knobs', rows: importanceRows(knobs), note };
-    }
-    if (pairs.length > 0) {
-      tables.interactions = { title: 'Interactions', ...interactionRows(pairs), note: interactionNote(pairs, search) };
-    }
-    pairs.slice(0, PAIRS).forEach((pair, i) => {
-      figures[`interaction-${i + 1}`] = interactionFigure(pair, search, measured);
-    });
-  }
   if (front.length > 1) {
     tables.pareto = {
       title: `The front of ${plan.experiment.cost.label} against ${objective.label}`,
@@ -66,7 +44,6 @@ export function analyseSweep(plan: Plan, rows: readonly Row[]): SweepReport {
     const strip = worstFigure(worst, measured);
     if (strip) figures.worst = strip;
   }
-  const searched = search ? { of: search, knobs, pairs } : undefined;
-  const text = summaryText({ measured, effects: found, worst, front, search: searched });
+  const text = summaryText({ measured, effects: found, worst, front });
   return { text, tables, figures };
 }

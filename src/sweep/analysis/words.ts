@@ -1,10 +1,7 @@
 import type { Verdict } from '../../metrics/verdict';
 import { type Effect, intervalText, meanText } from './effects';
-import type { Importance } from './importance';
-import type { Interaction } from './interactions';
 import { isNamed, type Measured, pointName, short } from './measured';
 import type { Standing } from './pareto';
-import type { Search } from './search';
 import type { WorstCase } from './worst';
 
 /** What a summary is made of. */
@@ -13,10 +10,9 @@ export interface Found {
   effects: readonly Effect[];
   worst: readonly WorstCase[];
   front: readonly Standing[];
-  search?: { of: Search; knobs: readonly Importance[]; pairs: readonly Interaction[] };
 }
 
-/** What came of a sweep in a few lines, what hurts first. */
+/** Short text summary of a sweep, worst effects first. */
 export function summaryText(found: Found): string {
   const { measured, effects } = found;
   const { plan, points, empty } = measured;
@@ -31,7 +27,7 @@ export function summaryText(found: Found): string {
   if (plan.control) {
     lines.push(...verdictLines(found, 'toControl', `the same with ${pointName({ changes: plan.control })}`));
   }
-  lines.push(...bestLine(found), ...worstLine(found), ...frontLine(found), ...searchLines(found));
+  lines.push(...bestLine(found), ...worstLine(found), ...frontLine(found));
   if (failed > 0) lines.push(`not everything ran: ${failed} rows failed, ${empty.length} points have no row at all`);
   return lines.join('\n');
 }
@@ -74,7 +70,7 @@ function verdictLines({ effects, measured }: Found, side: 'toBase' | 'toControl'
   ];
 }
 
-/** Best means in short lists tell less than they seem to. */
+/** The best mean of many points is better than its point: the line says so. */
 function bestLine({ effects, measured }: Found): string[] {
   const { name, label, better } = measured.plan.experiment.objective;
   const sign = better === 'lower' ? 1 : -1;
@@ -102,21 +98,6 @@ function frontLine({ front, measured }: Found): string[] {
     return `${at.name} (${meanText(values[cost.name])}; ${meanText(values[objective.name])})`;
   });
   return [`front of ${cost.label} against ${objective.label}: ${firstOf(names, 6)}`];
-}
-
-function searchLines({ search }: Found): string[] {
-  if (!search) return [];
-  const { of, knobs, pairs } = search;
-  const named = knobs.map(({ knob, measure, strength, pValue }) => {
-    const told = pValue < 0.05 ? '' : ', within chance';
-    return `${knob} ${short(strength)}${measure === 'correlation ratio' ? ' (ratio)' : ''}${told}`;
-  });
-  const sure = pairs.filter(({ pHolm }) => pHolm < 0.05);
-  const interactions = sure.map(({ first, second, gain }) => `${first.name} × ${second.name} (gain ${short(gain)})`);
-  return [
-    `knobs over ${of.points.length} points of the search, rank correlation with the objective: ${firstOf(named, 8)}`,
-    `interactions told from chance (p < 0.05 after Holm's correction over ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}): ${firstOf(interactions, 6) || 'none'}`,
-  ];
 }
 
 function firstOf(all: readonly string[], most: number): string {
