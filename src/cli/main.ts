@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { surviveClosedOutput } from '../runtime/closed-output';
@@ -21,6 +21,7 @@ export function buildProgram(): Command {
       'Check, reproduce, measure and extend "Condition Errors Refinement in Autoregressive Image Generation with Diffusion Loss".',
     )
     .usage('<verb> [options]')
+    .version(versionText(), '-V, --version', 'print the version')
     .addHelpCommand(
       new Command('help')
         .argument('[verb]')
@@ -39,6 +40,10 @@ export function buildProgram(): Command {
   for (const command of program.commands) command.helpGroup(`${purposeOf(command.name())}:`);
   (program.commands as Command[]).sort((a, b) => rankOf(a.name()) - rankOf(b.name()));
   return program;
+}
+
+function versionText(): string {
+  return JSON.parse(readFileSync(join(__dirname, '..', '..', 'package.json'), 'utf8')).version;
 }
 
 function afterHelp(): string {
@@ -63,10 +68,25 @@ export async function main(argv: string[]): Promise<void> {
   });
   const program = buildProgram();
   if (argv.length <= 2) return program.outputHelp();
+  await finish(() => program.parseAsync(argv));
+}
+
+/** Runs a verb to its end: an error becomes a line and an exit code, and so does work that nothing goes on with. */
+export async function finish(work: () => Promise<unknown>): Promise<void> {
+  const unfinished = () => {
+    console.error(
+      'cer: the command came to its end with work unfinished: what it waited for never came. This is a fault',
+    );
+    console.error('of the program; the same command (of a training with --resume) goes on where it stopped.');
+    process.exitCode = EXIT.failed;
+  };
+  process.once('beforeExit', unfinished); // the event loop is empty
   try {
-    await program.parseAsync(argv);
+    await work();
   } catch (error) {
     process.exitCode = explain(error);
+  } finally {
+    process.off('beforeExit', unfinished);
   }
 }
 
@@ -82,9 +102,11 @@ function explain(error: unknown): number {
     if (error.code === 'missing-dependency') return EXIT.missing;
     return error.code === 'numerical' ? EXIT.failed : EXIT.usage;
   }
-  const remedy = SYSTEM_ERRORS[(error as NodeJS.ErrnoException)?.code ?? ''];
+  const { code = '', syscall, message } = (error ?? {}) as NodeJS.ErrnoException;
+  const remedy =
+    SYSTEM_ERRORS[code] ?? (syscall ? 'The operating system refused it: check the path and its disk.' : undefined);
   if (!remedy) throw error;
-  console.error(`cer: ${(error as Error).message}. ${remedy}`);
+  console.error(`cer: ${message}. ${remedy}`);
   return EXIT.usage;
 }
 
@@ -98,5 +120,14 @@ const SYSTEM_ERRORS: Record<string, string | undefined> = {
   EISDIR: 'That is a folder: name a file.',
   ENOTDIR: 'A part of the path is a file: name a folder.',
   ENOSPC: 'The disk is full: free some space or choose another place.',
+  ENAMETOOLONG: 'The name is too long: choose a shorter one.',
+  ELOOP: 'Links that lead to each other: name the file or folder itself.',
+  EFBIG: 'The file would be larger than its disk or the limit of the shell (ulimit -f) allows.',
+  EDQUOT: 'Your share of the disk is used up: free some space or choose another place.',
+  EMFILE: 'Too many files are open: raise the limit (ulimit -n 1024).',
+  ENFILE: 'Too many files are open on this machine.',
+  EIO: 'The disk or terminal did not answer: check it, or choose another place.',
+  EXDEV: 'The two places are on different disks: choose one on the same disk.',
+  ENOTEMPTY: 'The folder is in use by something else: choose another place.',
   EADDRINUSE: 'Something listens there already: choose another port.',
 };

@@ -38,7 +38,7 @@ export interface EvaluationOptions {
 
 const PAIRED = ['kid', 'precision', 'recall', 'density', 'coverage'] as const;
 
-/** The options with what they come to. @throws InvalidInputError for inception without weights. */
+/** Opens the feature extractor that the options select. @throws InvalidInputError for inception without weights. */
 export function openExtractor({ features = 'classifier', weights }: EvaluationOptions): FeatureExtractor {
   if (features === 'classifier') return classifierExtractor(weights);
   if (weights) return inceptionExtractor(weights);
@@ -73,7 +73,7 @@ export async function evaluateImages(
     );
     const fake = await describeImages(generated!, extractor, rows, (...at) => onProgress?.(images, ...at));
     const truth = real && (await describeImages(real, extractor, rows, (...at) => onProgress?.(reference!, ...at)));
-    const { count, score } = fake;
+    const { count, score, scoreNeeds } = fake;
     const against = options.statistics ?? `${truth!.count} images`;
     const measured: EvaluationRow[] = [
       {
@@ -85,9 +85,11 @@ export async function evaluateImages(
       ...pairedRows(extractor, fake, truth, neighbours),
       {
         metric: 'inception-score',
-        value: score.mean,
+        value: score?.mean ?? null,
         better: 'higher',
-        note: `std ${score.std.toPrecision(3)} over ${score.perSplit.length} parts of ${count} images`,
+        note: score
+          ? `std ${score.std.toPrecision(3)} over ${score.perSplit.length} parts of ${count} images${boundNote(count / score.perSplit.length, extractor)}`
+          : `not defined for ${count} images: it needs ${scoreNeeds}, two in each of its parts`,
       },
     ];
     return { rows: measured, skipped: [...generated!.skipped, ...(real?.skipped ?? [])] };
@@ -98,6 +100,11 @@ export async function evaluateImages(
 
 function fewNote(count: number, { dimension }: FeatureExtractor): string {
   return count <= dimension ? `; biased upwards: ${count} images leave a covariance of ${dimension} singular` : '';
+}
+
+/** A part of n images scores n at most. */
+function boundNote(perPart: number, { classes }: FeatureExtractor): string {
+  return perPart < classes ? `; at most ${Number(perPart.toPrecision(3))}, the number of images in a part` : '';
 }
 
 function pairedRows(

@@ -7,7 +7,7 @@ import type { ClassifierConfig } from '../models/features/classifier';
 import { checkInceptionWeights, inception, inceptionInput } from '../models/features/inception';
 import type { Parameters } from '../runtime/parameters';
 import { loadTrainedModel } from '../training/trained-model';
-import { describe } from './image-quality';
+import { extractFeatures } from './image-quality';
 
 export interface Described {
   features: Features;
@@ -25,7 +25,7 @@ export interface FeatureExtractor {
   side?: number;
   /** Images per call that memory and speed like best. */
   batch: number;
-  describe(images: PixelBatch): Described;
+  extract(images: PixelBatch): Described;
   dispose(): void;
 }
 
@@ -40,10 +40,10 @@ export function classifierExtractor(weights = 'classifier'): FeatureExtractor {
     classes: config.classes,
     side: config.size,
     batch: 500,
-    describe: (images) => {
+    extract: (images) => {
       const pixels = pixelTensor(images);
       const scaled = tf.tidy(() => pixels.div<tf.Tensor4D>(127.5).sub<tf.Tensor4D>(1));
-      const result = describe(parameters, scaled);
+      const result = extractFeatures(parameters, scaled);
       tf.dispose([pixels, scaled]);
       return result;
     },
@@ -74,7 +74,7 @@ export function inceptionExtractor(weights: string): FeatureExtractor {
     dimension: 2048,
     classes: 1008,
     batch: INCEPTION_BATCH,
-    describe: (images) => {
+    extract: (images) => {
       const { count } = images;
       const results = tf.tidy(() => {
         const input = inceptionInput(pixelTensor(images));

@@ -5,6 +5,7 @@ import { type FeatureStatistics, StreamingStatistics } from '../metrics/statisti
 import { StreamingInceptionScore } from '../metrics/streaming-inception-score';
 import { InvalidInputError } from '../runtime/errors';
 import type { FeatureExtractor } from './feature-extractor';
+import { imageKeys } from './image-keys';
 
 /** What is kept of any number of images: memory O(dimension^2 + kept rows). */
 export interface ImageDescription {
@@ -13,11 +14,10 @@ export interface ImageDescription {
   statistics: FeatureStatistics;
   /** Features of images evenly spaced over the stream, at most as many as were asked for. */
   sample: Features;
-  score: InceptionScore;
+  /** Undefined for fewer than `scoreNeeds` images. */
+  score: InceptionScore | undefined;
+  scoreNeeds: number;
 }
-
-/** Parts of the Inception score, as papers have it. */
-const SPLITS = 10;
 
 /**
  * Runs all images of a stream through an extractor.
@@ -32,7 +32,7 @@ export async function describeImages(
 ): Promise<ImageDescription> {
   const { dimension, classes } = extractor;
   const statistics = new StreamingStatistics(dimension);
-  const score = new StreamingInceptionScore(classes, stream.count, Math.min(SPLITS, stream.count));
+  const score = new StreamingInceptionScore(classes);
   const every = Math.ceil(stream.count / rows);
   const kept: Float64Array[] = [];
   const pending: Features[] = [];
@@ -43,8 +43,8 @@ export async function describeImages(
   };
   let seen = 0;
   for await (const batch of stream.batches(extractor.batch)) {
-    const { features, probabilities } = extractor.describe(batch);
-    score.add(probabilities);
+    const { features, probabilities } = extractor.extract(batch);
+    score.add(probabilities, imageKeys(batch.data, batch.count));
     for (let i = 0; i < features.count; i++, seen++) {
       if (seen % every === 0) kept.push(Float64Array.from(features.data.subarray(i * dimension, (i + 1) * dimension)));
     }
@@ -65,7 +65,8 @@ export async function describeImages(
   kept.forEach((row, i) => {
     sample.data.set(row, i * dimension);
   });
-  return { count: seen, statistics: statistics.finish(), sample, score: score.finish() };
+  const { needed: scoreNeeds } = score;
+  return { count: seen, statistics: statistics.finish(), sample, score: score.finish(), scoreNeeds };
 }
 
 /** Rows gathered before they are added to the statistics. */

@@ -9,7 +9,8 @@ export interface InceptionScore {
 }
 
 /**
- * Inception score exp E KL(p(y|x) || p(y)) (Salimans et al. 2016) in `splits` consecutive parts.
+ * Inception score exp E KL(p(y|x) || p(y)) (Salimans et al. 2016) in `splits` consecutive parts, as the reference implementations have
+ * it: rows that are ordered by class are to be shuffled first. For images see `StreamingInceptionScore`.
  * @param probabilities class probabilities, rows that sum to 1 (within 1e-3)
  * @throws InvalidInputError for rows that are no probabilities, or fewer rows than parts.
  */

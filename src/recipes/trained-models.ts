@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { batchPixels, type Dataset } from '../data/dataset';
 import { proceduralDataset, type Split } from '../data/procedural';
 import { normalTensor } from '../diffusion/noise';
-import { describe, makeReference, type Reference } from '../evaluation/image-quality';
+import { extractFeatures, makeReference, type Reference } from '../evaluation/image-quality';
 import { compileModel, releaseCompiled } from '../models/compiled/compile-model';
 import type { ImageModel } from '../models/image-model';
 import { makeImageModel } from '../models/make-image-model';
@@ -99,7 +99,7 @@ export async function loadTrainedModels(options: TrainedModelsOptions = {}): Pro
     };
     const heldOut = proceduralDataset({ split: 'reference', perClass: referencePerClass, size: resolution });
     const heldOutPixels = pixels(heldOut);
-    const reference = makeReference(describe(classifier, heldOutPixels).features);
+    const reference = makeReference(extractFeatures(classifier, heldOutPixels).features);
     heldOutPixels.dispose();
     const { latentScale } = vae.config;
     return {

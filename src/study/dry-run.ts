@@ -167,9 +167,9 @@ export function estimateEvaluation(images: number, extractor: FeatureExtractor, 
   const { batch: tried, dimension } = extractor;
   const width = extractor.side ?? side;
   const batch = { count: tried, width, height: width, data: new Uint8Array(tried * width * width * 3) };
-  extractor.describe(batch);
+  extractor.extract(batch);
   const begin = performance.now();
-  extractor.describe(batch);
+  extractor.extract(batch);
   const each = (performance.now() - begin) / 1000 / tried;
   const pairs = Math.min(images / 2, rows) ** 2;
   const roots = dimension ** 3 * SECONDS_PER_CUBE;

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
-import { describe } from '../evaluation/image-quality';
+import { extractFeatures } from '../evaluation/image-quality';
 import { NearestRows } from '../metrics/retrieval';
 import type { Runner } from './measured-run';
 import type { Method } from './methods';
@@ -49,8 +49,8 @@ export async function figure2(
     const trained = await maker.trained(configuration);
     const data = proceduralDataset({ split: 'train', perClass: SEARCHED, size: first.shape[1] });
     const pixels = trained.pixels(data);
-    const own = describe(trained.classifier, first).features;
-    const nearest = new NearestRows(own).add(describe(trained.classifier, pixels).features).finish();
+    const own = extractFeatures(trained.classifier, first).features;
+    const nearest = new NearestRows(own).add(extractFeatures(trained.classifier, pixels).features).finish();
     parts.push(tf.tidy(() => tf.gather(pixels, tf.tensor1d(nearest.row, 'int32')) as tf.Tensor4D));
     pixels.dispose();
     rows.push(`nearest to ${name}`);

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
-import { describe, judge, type Quality } from '../evaluation/image-quality';
+import { extractFeatures, type Quality, scoreImages } from '../evaluation/image-quality';
 import { densityCoverage } from '../metrics/density-coverage';
 import type { Features } from '../metrics/features';
 import { memorisation } from '../metrics/retrieval';
@@ -94,9 +94,9 @@ export class Runner {
   async run(configuration: RunConfiguration, seed: number): Promise<MeasuredRun> {
     const trained = await this.trained(configuration);
     const { images, labels, seconds, operations, report, before, after } = await this.generate(configuration, seed);
-    const described = describe(trained.classifier, images);
+    const described = extractFeatures(trained.classifier, images);
     images.dispose();
-    const quality = judge(trained.reference, described, labels);
+    const quality = scoreImages(trained.reference, described, labels);
     const { density, coverage } = densityCoverage(trained.reference.features, described.features);
     const { training, unseen } = await this.bank(configuration);
     const memory = memorisation(described.features, unseen, training);
@@ -189,7 +189,7 @@ export class Runner {
       const features = (split: 'train' | 'control', perClass: number) => {
         const pixels = trained.pixels(proceduralDataset({ split, perClass, size: training.resolution }));
         const rebuilt = trained.reconstruct(pixels);
-        const described = describe(trained.classifier, rebuilt).features;
+        const described = extractFeatures(trained.classifier, rebuilt).features;
         tf.dispose([pixels, rebuilt]);
         return described;
       };

@@ -5,17 +5,18 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import sharp from 'sharp';
 import * as evaluate from '../../src/cli/verbs/evaluate';
-import { imageStream, type PixelBatch } from '../../src/data/image-stream';
+import { type ImageStream, imageStream, type PixelBatch } from '../../src/data/image-stream';
 import type { EvaluationRow } from '../../src/evaluation/evaluate-folder';
 import type { FeatureExtractor } from '../../src/evaluation/feature-extractor';
+import { imageKeys } from '../../src/evaluation/image-keys';
 import { describeImages } from '../../src/evaluation/image-statistics';
 import { writeNpz } from '../../src/io/npz';
 import { saveParameters } from '../../src/io/parameters';
 import type { Features } from '../../src/metrics/features';
 import { frechetDistance } from '../../src/metrics/fid';
-import { inceptionScore } from '../../src/metrics/inception-score';
 import { kid } from '../../src/metrics/kid';
 import { featureStatistics } from '../../src/metrics/statistics';
+import { StreamingInceptionScore } from '../../src/metrics/streaming-inception-score';
 import { inception, inceptionInput } from '../../src/models/features/inception';
 import { useBackend } from '../../src/runtime/backend';
 import { bits, key } from '../../src/runtime/random';
@@ -103,7 +104,8 @@ describe('cer evaluate --features inception', function () {
     const rows = await run('--weights', at('weights.safetensors'), '--statistics', at('real.npz'));
     const expected = frechetDistance(featureStatistics(real.features), featureStatistics(fake.features)).distance;
     near(rows.fid.value, expected, 1e-4); // compiled against eager float32 features
-    near(rows['inception-score'].value, inceptionScore(fake.probabilities, 4).mean, 1e-4);
+    assert.equal(rows['inception-score'].value, null);
+    assert.match(rows['inception-score'].note, /not defined for 4 images: it needs 20/);
     assert.match(rows.fid.note, /4 images against .*real\.npz, InceptionV3 features; biased upwards/);
     for (const name of ['kid', 'precision', 'recall', 'density', 'coverage']) {
       assert.equal(rows[name].value, null);
@@ -167,7 +169,7 @@ describe('evaluation/image-statistics', function () {
     dimension: 3,
     classes: 2,
     batch: 7,
-    describe: ({ count, width, height, data }: PixelBatch) => {
+    extract: ({ count, width, height, data }: PixelBatch) => {
       sizes.push(count);
       const at = (i: number, c: number) => data[i * width * height * 3 + c];
       const features = Float64Array.from({ length: 3 * count }, (_, i) => at(Math.floor(i / 3), i % 3));
@@ -190,14 +192,48 @@ describe('evaluation/image-statistics', function () {
     assert.deepEqual([count, Math.max(...sizes), sizes.length], [3000, 7, Math.ceil(3000 / 7)]);
     const all: PixelBatch[] = [];
     for await (const batch of stream().batches(3000)) all.push(batch);
-    const whole = first.describe(all[0]);
+    const whole = first.extract(all[0]);
     const expected = featureStatistics(whole.features);
     const near = (a: Float64Array, b: Float64Array) =>
       a.every((x, i) => Math.abs(x - b[i]) < 1e-9 * (1 + Math.abs(b[i])));
     assert.ok(near(statistics.mean, expected.mean) && near(statistics.covariance, expected.covariance));
-    assert.ok(near(score.perSplit, inceptionScore(whole.probabilities, 10).perSplit));
+    const score10 = new StreamingInceptionScore(2);
+    score10.add(whole.probabilities, imageKeys(all[0].data, 3000));
+    assert.ok(near(score!.perSplit, score10.finish()!.perSplit));
+    // The same images in the other order, in which they come class by class too.
+    const backwards: ImageStream = {
+      ...stream(),
+      async *batches() {
+        for (let i = 2999; i >= 0; i--) {
+          yield { count: 1, width: 8, height: 8, data: all[0].data.subarray(i * 192, (i + 1) * 192) };
+        }
+      },
+    };
+    assert.ok(near(score!.perSplit, (await describeImages(backwards, first, 100)).score!.perSplit));
     assert.equal(sample.count, 100);
     assert.deepEqual([...sample.data.subarray(3, 6)], [...whole.features.data.subarray(90, 93)]); // every 30th image
+  });
+
+  it('the Inception score is that of the images, whether they lie flat and mixed or in class folders', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-score-'));
+    try {
+      const classes = Array.from({ length: 40 }, (_, i) => i % 4);
+      for (const [i, label] of classes.entries()) {
+        const background = { r: 80 * label, g: i, b: 0 };
+        const png = sharp({ create: { width: 4, height: 4, channels: 3, background } }).png();
+        for (const place of ['flat', `sorted/class-${label}`]) {
+          mkdirSync(join(folder, place), { recursive: true });
+          await png.clone().toFile(join(folder, place, `${String(i).padStart(2, '0')}.png`));
+        }
+      }
+      const [flat, sorted] = await Promise.all(
+        ['flat', 'sorted'].map((place) => describeImages(imageStream(join(folder, place)), first, 10)),
+      );
+      assert.ok(flat.score!.mean > 1.05, `${flat.score!.mean}`);
+      assert.ok(Math.abs(flat.score!.mean - sorted.score!.mean) < 1e-12, `${flat.score!.mean} ${sorted.score!.mean}`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('prints a table for people', async () => {
