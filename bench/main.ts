@@ -23,14 +23,13 @@ export interface BenchmarkOptions {
   onRows?(rows: object[]): void;
 }
 
-/**
- * `npm run bench -- NAME [--json] [--only TEXT]... [--quick] [--device cuda] [--save FILE]`: prints a table, or with `--json` an array of
- * rows and nothing else on stdout; saved with what the machine is.
- */
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+const USAGE = 'npm run bench -- NAME [--json] [--only TEXT]... [--quick] [--device cpu|cuda] [--save FILE]';
+
+function parseArguments() {
+  return parseArgs({
     allowPositionals: true,
     options: {
+      help: { type: 'boolean' },
       json: { type: 'boolean' },
       only: { type: 'string', multiple: true, default: [] },
       quick: { type: 'boolean', default: false },
@@ -38,11 +37,28 @@ async function main(): Promise<void> {
       device: { type: 'string', default: 'cpu' },
     },
   });
+}
+
+/**
+ * `npm run bench -- NAME [--json] [--only TEXT]... [--quick] [--device cuda] [--save FILE]`: prints a table, or with `--json` an array of
+ * rows and nothing else on stdout; saved with what the machine is.
+ */
+async function main(): Promise<void> {
+  let given: ReturnType<typeof parseArguments>;
+  try {
+    given = parseArguments();
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  const { values, positionals } = given;
   const [name] = positionals;
   const file = join(__dirname, `${name}.ts`);
   const known = readdirSync(__dirname).filter(
     (entry) => entry.endsWith('.ts') && entry !== 'main.ts' && !entry.startsWith('shared'),
   );
+  if (values.help) return console.log(`${USAGE}\nNAME: ${known.map((entry) => entry.slice(0, -3)).join(', ')}`);
   if (!name || !/^[a-z-]+$/.test(name) || name === 'main' || !existsSync(file)) {
     console.error(
       `bench: got ${name ?? 'no name'}; expected one of ${known.map((entry) => entry.slice(0, -3)).join(', ')}`,

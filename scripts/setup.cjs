@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { findJupyter } = require('./find-jupyter.cjs');
 const { findChromium } = require('./find-chromium.cjs');
+const { hasRedis, withoutServices } = require('./redis.cjs');
 
 const root = path.join(__dirname, '..');
 const modules = path.join(root, 'node_modules');
@@ -138,6 +139,19 @@ function installJupyter() {
   );
 }
 
+function installRedis() {
+  if (hasRedis()) return;
+  if (isRootOnDebian()) {
+    const result = step('installing redis-server with apt', 'the queue of sweeps is tested with a real one', () =>
+      withoutServices(() => apt(['redis-server'])),
+    );
+    if (result.ok && hasRedis()) return;
+  }
+  console.log(
+    'setup: going on without redis-server: the tests of the sweep queue are skipped. To have them, install Redis.',
+  );
+}
+
 function installChromium() {
   if (findChromium()) return;
   if (isRootOnDebian()) {
@@ -156,3 +170,4 @@ installPackages();
 buildKernels();
 installJupyter();
 installChromium();
+installRedis();

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CerError } from '../runtime/errors';
+import { checkpointFolder } from '../training/trained-model';
 import type { TrainedModelName } from './profiles';
 import { type Variant, variantFolder, variantSchema } from './variants';
 
@@ -49,7 +50,7 @@ export interface TrainingsOptions {
 export function trainingArguments({ models, variant }: Training, { profile, out }: TrainingsOptions): string[] {
   const { seed, size, resolution, fineTune } = variant;
   const folder = variantFolder(variant, out);
-  const options = { profile, seed, size, resolution, vae: out, out: folder };
+  const options = { profile, seed, size, resolution, vae: checkpointFolder(out), out: folder };
   const plain = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const from = variantFolder({ ...variant, fineTune: 'none' }, out);
   const more = fineTune === 'none' ? [] : ['--fine-tune', fineTune, '--from', from];

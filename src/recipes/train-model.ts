@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { batchPixels, type Dataset } from '../data/dataset';
 import {
@@ -14,6 +16,7 @@ import { fingerprint } from '../models/files/fingerprint';
 import { drawMar, initMar, type MarConfig, type MarDraws, marLoss, tokenCount } from '../models/mar/mar';
 import { decode, encode, type VaeConfig } from '../models/vae/vae';
 import { backendInUse } from '../runtime/backend';
+import { CerError } from '../runtime/errors';
 import type { Parameters } from '../runtime/parameters';
 import { foldIn, key } from '../runtime/random';
 import { trainStep } from '../training/compiled-step';
@@ -27,6 +30,7 @@ import {
   loadTrainedModel,
   lossCurve,
   type Provenance,
+  readProvenance,
   requireMadeWith,
   saveTrainedModel,
   type TrainedModel,
@@ -98,7 +102,9 @@ export async function trainModel(
   const { config, measured }: Finished = result.finished
     ? await plan.finish(result.ema, splits.reference)
     : { config: null };
-  const provenance: Provenance = {
+  const kept =
+    result.firstStep >= result.stepsDone ? sameProvenance(out, model, result.stepsDone, seed, data.hash) : undefined;
+  const provenance: Provenance = kept ?? {
     model,
     command: options.command ?? `cer train --model ${model} --profile ${profile.name}`,
     seed,
@@ -114,12 +120,24 @@ export async function trainModel(
     steps: result.stepsDone,
     imagesSeen: result.stepsDone * batch,
     seconds: Math.round(result.seconds),
-    losses: lossCurve(result.losses, result.firstStep),
+    losses: lossCurve(result.losses),
     measured,
   };
   const path = result.finished ? saveTrainedModel(out, result.ema, provenance) : undefined;
   tf.dispose([...result.parameters.values(), ...result.ema.values()]);
   return { model, path, finished: result.finished, provenance };
+}
+
+/** How the weights that lie there came to be, where they are of this very training: a resumed one that had ended keeps its history. */
+function sameProvenance(out: string, model: string, steps: number, seed: number, hash: string): Provenance | undefined {
+  const path = join(out, `${model}.safetensors`);
+  try {
+    const there = existsSync(path) ? readProvenance(path) : undefined;
+    return there?.steps === steps && there.seed === seed && there.data.hash === hash ? there : undefined;
+  } catch (error) {
+    if (error instanceof CerError) return undefined; // damaged: written again
+    throw error;
+  }
 }
 
 /** How a model's updates run: compiled, but for convolutions, whose gradients TensorFlow computes faster where it is there. */

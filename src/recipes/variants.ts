@@ -5,7 +5,7 @@ import { cdmConfig } from '../models/cdm/cdm';
 import { marConfig } from '../models/mar/mar';
 import { presetConfig } from '../models/presets';
 import { InvalidInputError } from '../runtime/errors';
-import { CHECKPOINTS } from '../training/trained-model';
+import { checkpointFolder } from '../training/trained-model';
 import type { TrainingProfile } from './profiles';
 
 /** How a trained model went on training, see `fine-tune.ts`. */
@@ -32,7 +32,8 @@ export const variantSchema = z.strictObject({
 });
 
 /** Where the token models of a variant are: the folder itself for the default one, else a sub-folder that says what is different. */
-export function variantFolder({ seed, size, resolution, fineTune }: Variant, root = CHECKPOINTS): string {
+export function variantFolder({ seed, size, resolution, fineTune }: Variant, given?: string): string {
+  const root = checkpointFolder(given);
   const parts = [
     ...(size === 'small' ? [] : [size]),
     ...(resolution === 32 ? [] : [`${resolution}px`]),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { variantFolder } from '../recipes/variants';
 import { leaves } from '../sweep/configuration';
 import type { SweepExperiment, Values } from '../sweep/types';
+import { checkpointFolder } from '../training/trained-model';
 import type { MeasuredRun } from './measured-run';
 import { CONTROL_METHODS, FINE_TUNED_METHODS, PAPER_METHODS, RIVAL_METHODS } from './methods';
 import { runConfiguration, runJson } from './run-configuration';
@@ -34,7 +35,8 @@ export const refinementExperiment: SweepExperiment = {
   inputs: (configuration) => {
     const { model, training, checkpoints } = runConfiguration(configuration);
     const weights = join(variantFolder(training, checkpoints), `${model.toLowerCase()}.safetensors`);
-    const files = [join(checkpoints, 'vae.safetensors'), join(checkpoints, 'classifier.safetensors'), weights];
+    const folder = checkpointFolder(checkpoints);
+    const files = [join(folder, 'vae.safetensors'), join(folder, 'classifier.safetensors'), weights];
     return files.map(hashOf).join(' ');
   },
   seconds: (configuration) => {

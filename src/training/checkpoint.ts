@@ -15,14 +15,19 @@ export interface Checkpoint {
   seconds: number;
   /** Checksum of the log at this step; empty where there is none. */
   log: string;
+  /** Loss of every step so far. */
+  losses: Float64Array;
 }
 
-const FORMAT = 'training state 3';
+/** Tensor of the losses; weights and moments begin with their kind and a dot. */
+const LOSSES = 'losses';
+const FORMAT = 'training state 4';
 
 /** Writes a checkpoint as one safetensors file, all or nothing: a crash at any moment leaves the old one whole. */
-export function saveCheckpoint(path: string, { state, identity, seconds, log }: Checkpoint): void {
+export function saveCheckpoint(path: string, { state, identity, seconds, log, losses }: Checkpoint): void {
   const tensors = [...state.tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }] as const);
-  writeSafetensors(path, tensors, {
+  const history = { dtype: 'F64', shape: [losses.length], data: losses } as const;
+  writeSafetensors(path, [...tensors, [LOSSES, history]], {
     format: FORMAT,
     step: String(state.step),
     seconds: String(seconds),
@@ -44,13 +49,32 @@ export function loadCheckpoint(path: string): Checkpoint | undefined {
     });
   }
   const state: StepState = { step: Number(metadata.step), tensors: new Map() };
+  const losses = tensors.get(LOSSES)?.read();
+  const identity = identityOf(metadata.identity);
+  const isWhole = Number.isInteger(state.step) && losses instanceof Float64Array && losses.length === state.step;
+  if (!isWhole || !identity) {
+    throw new FileFormatError(path, {
+      given: `step ${metadata.step} with ${losses?.length ?? 'no'} losses, identity ${metadata.identity}`,
+      expected: 'a whole number of steps, a loss for each, and the identity as JSON',
+      remedy: 'The file is damaged: start anew, without --resume.',
+    });
+  }
   for (const [name, tensor] of tensors) {
+    if (name === LOSSES) continue;
     state.tensors.set(name, {
       shape: [...tensor.shape],
       data: toFloat32({ dtype: tensor.dtype, data: tensor.read() }),
     });
   }
-  return { state, identity: JSON.parse(metadata.identity), seconds: Number(metadata.seconds), log: metadata.log };
+  return { state, identity, seconds: Number(metadata.seconds), log: metadata.log, losses };
+}
+
+function identityOf(text: string): Identity | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Checks that a checkpoint belongs to this training. @throws InvalidInputError naming each field that differs. */

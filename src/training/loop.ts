@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { checksum } from '../io/checksum';
+import { lockFolder } from '../io/folder-lock';
 import { FileFormatError, NumericalError } from '../runtime/errors';
 import { pause } from '../runtime/interrupt';
 import type { Parameters } from '../runtime/parameters';
@@ -64,8 +65,9 @@ export interface Progress {
 export interface TrainingResult {
   parameters: Parameters;
   ema: Parameters;
-  /** Losses of this run, one a step, starting at `firstStep`. */
+  /** Losses of all steps from the first, those of earlier runs included. */
   losses: Float64Array;
+  /** Step at which this run went on. */
   firstStep: number;
   stepsDone: number;
   seconds: number;
@@ -75,9 +77,20 @@ export interface TrainingResult {
 /**
  * Trains a task step by step. Stopped at any moment it loses at most the steps since the last checkpoint, and a resumed run
  * gives the same losses and weights as one that was never stopped.
- * @throws NumericalError at a loss or gradient that is not finite: the last checkpoint stays as it is.
+ * @throws InvalidInputError while another process trains in `out`; NumericalError at a loss or gradient that is not finite: the last checkpoint stays as it is.
  */
 export async function train(task: TrainingTask, options: TrainingOptions): Promise<TrainingResult> {
+  if (options.out === undefined) return run(task, options);
+  mkdirSync(options.out, { recursive: true });
+  const unlock = lockFolder(options.out);
+  try {
+    return await run(task, options);
+  } finally {
+    unlock();
+  }
+}
+
+async function run(task: TrainingTask, options: TrainingOptions): Promise<TrainingResult> {
   const { steps, schedule, out, checkpointEvery = 250, logEvery = 10, onProgress, makeStep = eagerStep } = options;
   const { emaRate, emaWarmup, beta1, beta2, epsilon, weightDecay, clipNorm } = options;
   const stepOptions: StepOptions = { emaRate, emaWarmup, beta1, beta2, epsilon, weightDecay, clipNorm };
@@ -96,14 +109,16 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   const earlier = found?.seconds ?? 0;
   const begin = performance.now();
   const secondsNow = () => earlier + (performance.now() - begin) / 1000;
-  const losses = new Float64Array(Math.max(0, steps - firstStep));
+  const losses = new Float64Array(Math.max(steps, firstStep));
+  if (found) losses.set(found.losses);
   let window = { from: firstStep, loss: 0, gradientNorm: 0, time: begin };
   let step = firstStep;
   let saved = firstStep;
   const save = () => {
     if (files && saved !== step) {
       const log = checksumOf(files.log);
-      saveCheckpoint(files.checkpoint, { state: update.exportState(), identity, seconds: secondsNow(), log });
+      const now = { state: update.exportState(), losses: losses.slice(0, step) };
+      saveCheckpoint(files.checkpoint, { ...now, identity, seconds: secondsNow(), log });
       saved = step;
     }
   };
@@ -122,7 +137,7 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
       const { loss, gradientNorm } = await update.update(batch, learningRate, () => {
         if (step + 1 < steps) next = task.batch(step + 1);
       });
-      losses[step - firstStep] = loss;
+      losses[step] = loss;
       window.loss += loss;
       window.gradientNorm += gradientNorm;
     } catch (error) {
@@ -159,7 +174,7 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
   update.dispose();
   return {
     ...result,
-    losses: losses.subarray(0, step - firstStep),
+    losses: losses.subarray(0, step),
     firstStep,
     stepsDone: step,
     seconds: secondsNow(),
@@ -168,7 +183,6 @@ export async function train(task: TrainingTask, options: TrainingOptions): Promi
 }
 
 function openFolder(out: string, resume: boolean) {
-  mkdirSync(out, { recursive: true });
   const files = { checkpoint: join(out, 'checkpoint.safetensors'), log: join(out, 'log.jsonl') };
   if (!resume) for (const file of Object.values(files)) rmSync(file, { force: true });
   // What a killed run left half-written; the file itself is whole.

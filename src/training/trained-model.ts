@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { writeFileAtomic } from '../io/atomic-file';
 import { damaged } from '../io/byte-source';
 import { requireChecksum, withChecksum } from '../io/checksum';
@@ -46,8 +46,13 @@ export interface TrainedModel<Config> {
   provenance?: Provenance;
 }
 
-/** Where the shipped checkpoints are. */
+/** Where the shipped checkpoints are, in the project folder. */
 export const CHECKPOINTS = 'data/checkpoints';
+
+/** A folder of checkpoints as files are opened: the shipped ones are the project's wherever a command is called from, others the caller's. */
+export function checkpointFolder(folder = CHECKPOINTS): string {
+  return folder === CHECKPOINTS ? relative(process.cwd(), join(__dirname, '..', '..', CHECKPOINTS)) || '.' : folder;
+}
 
 /** Writes `folder/name.safetensors` (weights, model name and configuration) and `folder/name.json` (provenance), with checksums. */
 export function saveTrainedModel(folder: string, parameters: Parameters, provenance: Provenance): string {
@@ -66,7 +71,7 @@ export function saveTrainedModel(folder: string, parameters: Parameters, provena
  * a wrong checksum; MissingDependencyError when absent
  */
 export function loadTrainedModel<Config>(what: string, folder = CHECKPOINTS): TrainedModel<Config> {
-  const path = what.endsWith('.safetensors') ? what : join(folder, `${what}.safetensors`);
+  const path = what.endsWith('.safetensors') ? what : join(checkpointFolder(folder), `${what}.safetensors`);
   const { metadata, tensors, verify } = readSafetensors(path);
   verify();
   if (!metadata.config || !metadata.model) {
@@ -142,13 +147,13 @@ export function currentCommit(): string {
 }
 
 /** Mean losses of about `windows` consecutive windows. */
-export function lossCurve(losses: Float64Array, firstStep: number, windows = 60): { step: number; loss: number }[] {
+export function lossCurve(losses: Float64Array, windows = 60): { step: number; loss: number }[] {
   const length = Math.max(1, Math.ceil(losses.length / windows));
   const curve: { step: number; loss: number }[] = [];
   for (let from = 0; from < losses.length; from += length) {
     const window = losses.subarray(from, from + length);
     const loss = window.reduce((sum, x) => sum + x, 0) / window.length;
-    curve.push({ step: firstStep + from + window.length, loss: Number(loss.toPrecision(6)) });
+    curve.push({ step: from + window.length, loss: Number(loss.toPrecision(6)) });
   }
   return curve;
 }

@@ -86,7 +86,8 @@ describe('io/bit-rot: one flipped bit of our files is found', function () {
   it('in the state of a training', async () => {
     const path = join(folder, 'checkpoint.safetensors');
     const state = { step: 7, tensors: new Map([['parameters.x', { shape: [3], data: Float32Array.of(1, 2, 3) }]]) };
-    saveCheckpoint(path, { state, identity: { seed: 1, schedule: { base: 0.01 } }, seconds: 1.5, log: 'x' });
+    const losses = new Float64Array(7).fill(0.5);
+    saveCheckpoint(path, { state, identity: { seed: 1, schedule: { base: 0.01 } }, seconds: 1.5, log: 'x', losses });
     assert.deepEqual(loadCheckpoint(path)!.state, state);
     await expectRefusals(path, () => loadCheckpoint(path));
   });

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,6 +20,35 @@ describe('scripts', () => {
     const script = `console.log(require('./scripts/find-chromium.cjs').findChromium())`;
     assert.equal(run(['-e', script], { CER_CHROMIUM: process.execPath }).stdout.trim(), process.execPath);
     assert.equal(run(['-e', script], { CER_CHROMIUM: '/no/such/browser' }).stdout.trim(), 'undefined');
+  });
+
+  it('services are forbidden while Redis is installed, and only then; a policy that is there is left alone', () => {
+    const { hasRedis, withoutServices } = require('../../scripts/redis.cjs');
+    const folder = mkdtempSync(join(tmpdir(), 'cer-policy-'));
+    const policy = join(folder, 'policy-rc.d');
+    try {
+      // 101: the action is forbidden, see invoke-rc.d(8)
+      assert.equal(
+        withoutServices(() => spawnSync(policy).status, policy),
+        101,
+      );
+      assert.ok(!existsSync(policy));
+      writeFileSync(policy, 'theirs');
+      withoutServices(() => {}, policy);
+      assert.equal(readFileSync(policy, 'utf8'), 'theirs');
+      assert.equal(hasRedis(), spawnSync('redis-server', ['--version']).status === 0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('bench shows its usage, and a wrong option is one line', () => {
+    const help = run(['--import', 'tsx', 'bench/main.ts', 'training', '--help']);
+    assert.equal(help.status, 0);
+    assert.match(help.stdout, /npm run bench -- NAME .*NAME: .*sinkhorn/s);
+    const wrong = run(['--import', 'tsx', 'bench/main.ts', 'training', '--hepl']);
+    assert.equal(wrong.status, 2);
+    assert.doesNotMatch(wrong.stderr, /\n\s+at /);
   });
 
   describe('test.cjs', () => {

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { useBackend } from '../../src/runtime/backend';
@@ -85,7 +85,10 @@ describe('training/loop', () => {
       const third = await run(out, { steps: 40, resume: true, makeStep });
       assert.deepEqual([first.finished, second.finished, third.finished], [true, false, true]);
       assert.deepEqual([second.firstStep, third.firstStep, third.stepsDone], [17, 30, 40]);
-      assert.deepEqual([...first.losses, ...second.losses, ...third.losses], whole.losses);
+      assert.deepEqual(first.losses, whole.losses.slice(0, 17));
+      assert.deepEqual(second.losses, whole.losses.slice(0, 30));
+      assert.deepEqual(third.losses, whole.losses);
+      assert.deepEqual((await run(out, { steps: 40, resume: true, makeStep })).losses, whole.losses);
       assert.deepEqual(third.parameters, whole.parameters);
       assert.deepEqual(third.ema, whole.ema);
       assert.notDeepEqual(third.ema, third.parameters);
@@ -124,7 +127,7 @@ describe('training/loop', () => {
       const whole = await run(undefined, { steps: end, makeStep: eagerStep });
       assert.equal(resumed.firstStep, resumedFrom);
       assert.deepEqual(resumed.parameters, whole.parameters);
-      assert.deepEqual(resumed.losses, whole.losses.slice(resumedFrom));
+      assert.deepEqual(resumed.losses, whole.losses);
       assert.deepEqual(
         lines(out)
           .map(({ step }) => step)
@@ -150,6 +153,33 @@ describe('training/loop', () => {
       const { firstStep } = await run(out, { steps: 30, makeStep, resume: true });
       assert.equal(firstStep, 20);
     }
+  });
+
+  it('one training at a time in a folder: another is refused and touches nothing; a dead one is taken over', async () => {
+    const lock = join(out, 'lock.json');
+    let refused: unknown;
+    const { losses } = await run(out, {
+      steps: 12,
+      onProgress: ({ step }) => {
+        if (step !== 6) return;
+        assert.equal(JSON.parse(readFileSync(lock, 'utf8')).pid, process.pid);
+        refused = run(out, { steps: 12 }).catch((error) => error);
+      },
+    });
+    assert.match(
+      String(await refused),
+      new RegExp(`in use by process ${process.pid} on .* since 2.*remove .*lock.json`),
+    );
+    assert.equal(losses.length, 12);
+    assert.ok(!existsSync(lock));
+    for (const dead of ['', JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), since: '', begun: '' })]) {
+      writeFileSync(lock, dead);
+      assert.equal((await run(out, { steps: 12, resume: true })).firstStep, 12);
+    }
+    writeFileSync(lock, JSON.stringify({ pid: process.pid, host: hostname(), since: 'then', begun: 'before' }));
+    if (existsSync('/proc/self/stat')) assert.equal((await run(out, { steps: 12, resume: true })).firstStep, 12);
+    writeFileSync(lock, JSON.stringify({ pid: 1, host: 'elsewhere', since: 'then', begun: '' }));
+    await assert.rejects(run(out, { steps: 12, resume: true }), /process 1 on elsewhere since then/);
   });
 
   it('refuses a checkpoint of another training and a file that is none', async () => {

@@ -117,19 +117,20 @@ async function run(options: TrainArguments): Promise<void> {
           .map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`)
           .join('  '),
       );
-  if (!options.json && rows.every((row) => row.finished)) say(whatNext(options, models));
+  if (!options.json && rows.every((row) => row.finished))
+    say(whatNext(options, models, results[0].provenance.data.classes.length));
   if (signal.aborted)
     say('Interrupted. What was finished and the state are kept; the same command with --resume goes on.');
   else if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
 }
 
 /** How to go on: with samples of what was trained. */
-function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[]): string {
+function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[], classes: number): string {
   const generator = models.find((model) => ['mar', 'ar', 'cdm'].includes(model));
   if (!generator)
     return `Go on with a generator: npx cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
   const files = `--weights ${join(out, `${generator}.safetensors`)} --vae ${join(vae, 'vae.safetensors')}`;
-  return `Look at samples: npx cer sample ${files} --class 0,1 --count 16 --out ${join(out, 'samples.png')}`;
+  return `Look at samples: npx cer sample ${files} --class ${classes > 1 ? '0,1' : '0'} --count 16 --out ${join(out, 'samples.png')}`;
 }
 
 const variantOf = ({ size, resolution }: TrainArguments) => ({ size, resolution: Number(resolution) as 32 | 64 });
