@@ -13,6 +13,8 @@ import { foldIn, key } from '../runtime/random';
 /** Conditions of one group before and after refinement, with the buffer, on two directions. */
 export interface ConditionCloud {
   group: string;
+  /** `[rows, width]` as the transformer made them. */
+  conditions: Float32Array;
   /** `[rows, 2]` coordinates on the leading principal directions of the ideal law. */
   before: Float64Array;
   after: Float64Array;
@@ -66,6 +68,7 @@ export async function oneGroup(
   const { project, share } = principalPlane(targets, width);
   return {
     group: `${model.name}, ${group}`,
+    conditions,
     before: project(conditions),
     after: project(refined.conditions),
     ideal: project(targets),

@@ -1,7 +1,5 @@
-import { estimate, pairedDifference } from '../metrics/confidence';
-import { verdictOf } from '../metrics/verdict';
+import { estimate, type PairedDifference, pairedDifference } from '../metrics/confidence';
 import type { ImageModel } from '../models/image-model';
-import type { SummaryRow } from '../notebook/record';
 import { PALETTE } from '../plots/figure';
 import { conditionRefinement, type RefinementSettings } from '../refinement/condition-refinement';
 import type { Redundancy, StepRedundancy } from '../refinement/redundancy';
@@ -41,7 +39,6 @@ const SIDES = [
   { side: 'before refinement', of: ({ refined }: MeasuredRedundancy) => refined, at: 'before' },
   { side: 'after refinement', of: ({ refined }: MeasuredRedundancy) => refined, at: 'after' },
 ] as const;
-const PARTS = ['redundant', 'carried', 'injected'] as const;
 
 const meanOverSteps = (steps: readonly StepRedundancy[], at: 'before' | 'after', part: keyof Redundancy) =>
   steps.reduce((sum, step) => sum + step[at][part], 0) / steps.length;
@@ -51,12 +48,20 @@ export function redundancyRows(all: readonly MeasuredRedundancy[]) {
   return all.flatMap((measured) =>
     SIDES.map(({ side, of, at }) => {
       const runs = of(measured);
-      const ideal = runs.flat().reduce((sum, step) => sum + step.ideal, 0) / runs.flat().length;
-      const parts = PARTS.map((part) => {
-        const { mean, standardError } = estimate(runs.map((steps) => meanOverSteps(steps, at, part)));
-        return [part, `${mean.toFixed(3)} ± ${standardError.toFixed(3)}`];
-      });
-      return { model: measured.model, side, ...Object.fromEntries(parts), 'ideal law': ideal, seeds: runs.length };
+      const part = (name: keyof Redundancy) => estimate(runs.map((steps) => meanOverSteps(steps, at, name)));
+      const [redundant, carried, injected] = (['redundant', 'carried', 'injected'] as const).map(part);
+      return {
+        model: measured.model,
+        side,
+        redundant: redundant.mean,
+        'redundant ±': redundant.standardError,
+        carried: carried.mean,
+        'carried ±': carried.standardError,
+        injected: injected.mean,
+        'injected ±': injected.standardError,
+        'ideal law': runs.flat().reduce((sum, step) => sum + step.ideal, 0) / runs.flat().length,
+        seeds: runs.length,
+      };
     }),
   );
 }
@@ -81,25 +86,12 @@ export function redundancyCurves({ model, ...measured }: MeasuredRedundancy) {
   );
 }
 
-/** Whether refinement lowers the inconsistency, against the same seeds without it. */
-export function redundancySummary(all: readonly MeasuredRedundancy[]): SummaryRow[] {
-  return all.flatMap(({ model, refined, unrefined }) => {
-    if (refined.length < 2) return [];
-    const over = (runs: MeasuredRedundancy['refined'], at: 'before' | 'after') =>
-      runs.map((steps) => meanOverSteps(steps, at, 'redundant'));
-    const { mean, low, high, standardError, count } = pairedDifference(
-      over(unrefined, 'before'),
-      over(refined, 'after'),
-    );
-    return [
-      {
-        claim: `Lemma 6: refinement lowers the condition inconsistency, ${model}`,
-        ours: `E||eta||² ${mean > 0 ? '+' : ''}${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}] of the ideal law's variance`,
-        error: `± ${standardError.toFixed(3)} (${count} sampling seeds)`,
-        paper: 'falls',
-        verdict: verdictOf({ low, high }, 'lower'),
-        note: 'mean over AR steps, one training; I* of the ideal law on both sides',
-      },
-    ];
-  });
+/**
+ * What refinement changes of E||eta||^2, mean over AR steps, against the same seeds without it.
+ * @throws InvalidInputError for fewer than two seeds.
+ */
+export function redundancyChange({ refined, unrefined }: MeasuredRedundancy): PairedDifference {
+  const over = (runs: MeasuredRedundancy['refined'], at: 'before' | 'after') =>
+    runs.map((steps) => meanOverSteps(steps, at, 'redundant'));
+  return pairedDifference(over(unrefined, 'before'), over(refined, 'after'));
 }

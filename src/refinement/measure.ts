@@ -1,3 +1,4 @@
+import { estimate } from '../metrics/confidence';
 import { divergence, groupDrift, type MeanDrift, meanDrift } from './drift';
 import type { StepRedundancy } from './redundancy';
 import type { Group } from './refiner';
@@ -63,4 +64,18 @@ function contraction(traces: readonly GroupTrace[]): StepRecord['rho'] {
     measured: Math.sqrt(square / squares[k]),
     ...(moved[0].theory[k] === undefined ? {} : { theory: moved[0].theory[k] }),
   }));
+}
+
+/**
+ * Per iteration, over AR steps: the rate at which the distance to the buffer shrinks with its 95 % interval, and the one of theory.
+ * @throws InvalidInputError for fewer than two AR steps.
+ */
+export function contractionRates(records: readonly StepRecord[]) {
+  const iterations = Math.max(0, ...records.map(({ rho }) => rho.length));
+  return Array.from({ length: iterations }, (_, k) => {
+    const rates = records.flatMap(({ rho }) => (rho[k] && Number.isFinite(rho[k].measured) ? [rho[k].measured] : []));
+    const { mean, low, high } = estimate(rates);
+    const theory = records.find(({ rho }) => rho[k])?.rho[k].theory;
+    return { iteration: k + 1, rho: mean, low, high, theory: theory ?? null, steps: rates.length };
+  });
 }
