@@ -229,13 +229,14 @@ export function optimalTransportOptions(options: OptimalTransportOptions = {}): 
   return parseOptions('the optimal-transport refinement', transportSchema, options);
 }
 
-/** One row per option of Algorithm 1 and of its hook: name, default and meaning. */
+/** One row per option of Algorithm 1 and of its hook: name, default as users write it, and meaning. */
 export function refinementOptionTable(): { option: string; default: string; meaning: string }[] {
   const defaults = refinementConfiguration('optimal-transport');
   const rows = (fields: z.ZodRawShape, values: object, prefix = ''): ReturnType<typeof refinementOptionTable> =>
     Object.entries(fields).flatMap(([name, field]) => {
-      const value = values[name as keyof typeof values];
-      return [{ option: `${prefix}${name}`, default: String(value), meaning: (field as z.ZodType).description ?? '' }];
+      const value: unknown = values[name as keyof typeof values];
+      const written = value === Number.POSITIVE_INFINITY ? 'infinite' : String(value);
+      return [{ option: `${prefix}${name}`, default: written, meaning: (field as z.ZodType).description ?? '' }];
     });
   const { buffer, ...own } = hookFields;
   return [

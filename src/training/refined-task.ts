@@ -6,7 +6,7 @@ import { diffusionHead, HEAD_IN_MODEL } from '../models/blocks/diffusion-loss';
 import { patchify } from '../models/blocks/patchify';
 import { fingerprint } from '../models/files/fingerprint';
 import { type Head, sampleTokens } from '../models/token-sampler';
-import { parseOptions } from '../runtime/options';
+import { describedObject, parseOptions } from '../runtime/options';
 import type { Parameters } from '../runtime/parameters';
 import { foldIn, type Key } from '../runtime/random';
 import type { TrainingTask } from './loop';
@@ -15,30 +15,29 @@ import type { RefinedModel } from './refined-model';
 import type { Batch, StepState } from './step';
 import { type LatentSet, tokenTask } from './tasks';
 
-/** Knobs of a fine-tune; what is in effect is what `fineTuneOptions` returns. */
-export interface FineTuneOptions {
-  /** Share of history tokens that are the model's own samples, in [0, 1]; default 0: teacher forcing. */
-  ownHistory?: number;
-  /** Updates over which that share grows linearly from 0; default 0: full from the start. */
-  ramp?: number;
-  /** DDIM steps of those samples; default 8. */
-  ownSteps?: number;
-  /**
-   * The part of a moved condition that lets the gradient pass, in [0, 1]. With coupling and targets held constant a proximal step
-   * of size eta passes 1 / (1 + 2 eta) = 1 - alpha; default 1 passes all of it (the displacement is the constant).
-   */
-  passThrough?: number;
-}
-
-export const fineTuneSchema = z.strictObject({
-  ownHistory: z.number().min(0).max(1).default(0),
-  ramp: z.number().int().min(0).default(0),
-  ownSteps: z.number().int().min(1).max(1000).default(8),
-  passThrough: z.number().min(0).max(1).default(1),
+const fineTuneSchema = describedObject({
+  ownHistory: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe("share of history tokens that are the model's own samples; 0 is teacher forcing"),
+  ramp: z.number().int().min(0).default(0).describe('updates over which that share grows linearly from 0'),
+  ownSteps: z.number().int().min(1).max(1000).default(8).describe('DDIM steps of those samples'),
+  // With coupling and targets held constant a proximal step of size eta passes 1 / (1 + 2 eta) = 1 - alpha.
+  passThrough: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('part of a moved condition that lets the gradient pass; at 1 the displacement is the constant'),
 });
 
+/** Options of a fine-tune. */
+export type FineTuneOptions = z.input<typeof fineTuneSchema>;
+
 /** The options in effect. @throws InvalidInputError naming the wrong field. */
-export function fineTuneOptions(given: FineTuneOptions = {}): Required<FineTuneOptions> {
+export function fineTuneOptions(given: FineTuneOptions = {}): z.output<typeof fineTuneSchema> {
   return parseOptions('the fine-tune', fineTuneSchema, given);
 }
 

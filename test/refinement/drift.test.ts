@@ -3,8 +3,12 @@ import * as tf from '@tensorflow/tfjs';
 import { causalArConfig } from '../../src/models/ar/causal-ar';
 import type { ConditionStep } from '../../src/models/conditions';
 import type { ImageModel } from '../../src/models/image-model';
-import { driftProbe } from '../../src/refinement/drift';
+import { driftProbe, groupDrift } from '../../src/refinement/drift';
 import { IdealConditions } from '../../src/refinement/ideal-conditions';
+import { IdealLaw } from '../../src/refinement/law';
+import { contractionRates, stepRecord } from '../../src/refinement/measure';
+import { createGroup } from '../../src/refinement/refiner';
+import { rowMean } from '../../src/refinement/rows';
 import { useBackend } from '../../src/runtime/backend';
 import { foldIn, key, normal } from '../../src/runtime/random';
 
@@ -98,5 +102,35 @@ describe('refinement/drift', () => {
     const [, after] = probe.after.steps();
     assert.ok(Math.abs(after.excess) < 4 * after.error!);
     assert.equal(tf.memory().numTensors, before);
+  });
+
+  it('one epsilon for floor and excess: shifted samples of the law have the closed-form excess, however far', () => {
+    const law = new IdealLaw({ targets: Float32Array.from(normal(key(8), 2 * rows * width)), width });
+    const half = law.targets.subarray(rows * width);
+    const [first, second] = [rowMean(law.targets.subarray(0, rows * width), width), rowMean(half, width)];
+    for (const shift of [0, 0.5, 5]) {
+      const found = groupDrift(
+        half.map((value) => value + shift),
+        law,
+      );
+      // |x + s - y|^2 - |x - y|^2 = |s|^2 + 2 s (x - y): no plan changes, so neither does its entropy
+      let expected = width * shift ** 2;
+      for (let k = 0; k < width; k++) expected += 2 * shift * (second[k] - first[k]);
+      const excess = (found?.excess ?? Number.NaN) * law.variance;
+      // float32 costs of up to 200, and Sinkhorn's tolerance of 1e-3 on marginals
+      assert.ok(Math.abs(excess - expected) < 2e-3 * (1 + expected), `${excess} for ${expected}`);
+    }
+  });
+
+  it('rates of a path: a shift that halves in each iteration', () => {
+    const law = new IdealLaw({ targets: Float32Array.from(normal(key(9), rows * width)), width });
+    const at = (shift: number) => law.targets.map((value) => value + shift);
+    const trace = { group: createGroup(at(4), law), path: [4, 2, 1].map(at), after: at(1), theory: [0.5, 0.5] };
+    const records = [0, 1].map((step) => stepRecord(step, [trace]));
+    assert.ok(Math.abs((records[0].after?.spread ?? 0) - 1) < 1e-5); // float32
+    for (const { rho, theory, steps } of contractionRates(records)) {
+      assert.ok(Math.abs(rho - 0.5) < 1e-3, `${rho}`); // Sinkhorn's tolerance
+      assert.deepEqual([theory, steps], [0.5, 2]);
+    }
   });
 });

@@ -94,6 +94,28 @@ describe('refinement/ideal-conditions, kept and saved', () => {
     });
   });
 
+  it('a law and what follows from it are computed once, until rows are added', () => {
+    const buffer = filled();
+    const name = 'class 0, position 5';
+    const law = buffer.law(name)!;
+    assert.equal(buffer.law(name), law);
+    assert.equal(law.moments, buffer.law('class 1, position 5')!.moments, 'pooled over the classes');
+    const [mean, before] = [law.mean, buffer.inverse('ridge')];
+    assert.equal(law.mean, mean);
+    assert.equal(buffer.inverse('ridge'), before);
+    const row = {
+      conditions: new Float32Array(width),
+      latents: new Float32Array(2),
+      visibleTokens: new Uint8Array(10),
+    };
+    buffer.add({ ...row, classes: [0], positions: [5], steps: [0] }, key(5));
+    assert.equal(buffer.law(name)!.count, law.count + 1);
+    assert.notDeepEqual(buffer.law(name)!.mean, mean);
+    assert.notEqual(buffer.inverse('ridge'), before);
+    buffer.clear();
+    assert.equal(buffer.law(name), undefined);
+  });
+
   it('comes back from its file as it was, latents and masks with it, and goes on as if it had never left', () => {
     const path = join(folder, 'buffer.safetensors');
     const buffer = filled();
@@ -131,6 +153,6 @@ describe('refinement/ideal-conditions, kept and saved', () => {
     assert.throws(() => loadIdealConditions(damagedPath), /conditions of shape \[7,3\] where \[6, 3\] is announced/);
     const data = 8 + Number(bytes.readBigUInt64LE(0)); // behind the header
     writeFileSync(damagedPath, Buffer.from(bytes).fill(0xff, data));
-    assert.throws(() => loadIdealConditions(damagedPath), /not finite/);
+    assert.throws(() => loadIdealConditions(damagedPath), /checksum/);
   });
 });

@@ -39,7 +39,7 @@ describe('refinement/options', () => {
   });
 
   it('infinity is "infinite" outside and Infinity inside alone', () => {
-    assert.equal(refinementOptionTable().find(({ option }) => option === 'eta')?.default, 'Infinity');
+    assert.equal(refinementOptionTable().find(({ option }) => option === 'eta')?.default, 'infinite');
     assert.equal(optimalTransportOptions({ eta: 'infinite' }).eta, Infinity);
     assert.throws(() => optimalTransportOptions({ eta: Infinity }), /eta: expected a number > 0, or "infinite"/);
   });

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { ConditionStep } from '../../src/models/conditions';
 import { nearestNeighbour } from '../../src/refinement/baselines';
 import { conditionRefinement } from '../../src/refinement/condition-refinement';
+import { groupRows } from '../../src/refinement/grouping';
 import { IdealConditions } from '../../src/refinement/ideal-conditions';
 import { optimalTransportRefiner } from '../../src/refinement/optimal-transport';
 import { refinementConfiguration } from '../../src/refinement/options';
@@ -117,6 +118,17 @@ describe('refinement/units', () => {
     assert.deepEqual(Array.from(law.latents.subarray(6, 12)), [1, 1, 1, 1, 1, 1]);
     assert.equal(ideal.law(...names), law);
     at.conditions.dispose();
+  });
+
+  it('groups rows by what their grouping shares, in ascending order', () => {
+    const at = { step: 3, classes: [1, 0, 1, 0, 1], positions: [4, 4, 2, 4, 4] };
+    assert.deepEqual(Object.fromEntries(groupRows(at, 'class-position-step')), {
+      'class 1, position 4, step 3': [0, 4],
+      'class 1, position 2, step 3': [2],
+      'class 0, position 4, step 3': [1, 3],
+    });
+    assert.deepEqual(Object.fromEntries(groupRows(at, 'class')), { 'class 1': [0, 2, 4], 'class 0': [1, 3] });
+    assert.deepEqual(Object.fromEntries(groupRows(at, 'global')), { all: [0, 1, 2, 3, 4] });
   });
 
   it('takes and puts the same rows, point by point', () => {
