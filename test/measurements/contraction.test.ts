@@ -78,8 +78,12 @@ describe('measurements/contraction', () => {
 
   it('intervals are over classes, not over groups', () => {
     const oneClass = groups.map((group) => ({ ...group, class: 0 }));
-    const { ratios, classes } = measureContraction('one', oneClass, { epsilon: 2, steps: 1, resamples: 20, source });
-    assert.equal(classes, 1);
+    const options = { epsilon: 2, steps: 1, resamples: 20, source };
+    assert.throws(() => measureContraction('one', oneClass, options), /count = 1/);
+    // two classes of equal groups: however many groups there are, resampling changes nothing
+    const equal = groups.map((_, i) => ({ ...groups[0], class: i % 2 }));
+    const { ratios, classes } = measureContraction('equal', equal.slice(0, 2), options);
+    assert.equal(classes, 2);
     assert.equal(ratios[0].low, ratios[0].high);
   });
 
