@@ -48,7 +48,7 @@ function different(program: Program & { want: tf.Tensor }): string | undefined {
     if (got.dtype !== want.dtype || `${got.shape}` !== `${want.shape}`) {
       return `${text}: ${got.dtype} [${got.shape}] against ${want.dtype} [${want.shape}]`;
     }
-    const [a, b] = [got.dataSync(), want.dataSync()];
+    const [a, b] = [got, want].map((x) => x.dataSync() as Float32Array);
     const largest = b.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
     // Integers are exact; a few operations in float32 each, squares of squares among them.
     const tolerance = got.dtype === 'float32' ? 2e-5 * largest : 0;
