@@ -222,7 +222,7 @@ function wideFields(source: ByteSource, extra: DataView): bigint[] {
 /** The same bytes, read from the file 4 KiB at a time: small entries lie close together. */
 function inBlocks(source: ByteSource): ByteSource {
   let from = 0;
-  let block = new Uint8Array(0);
+  let block: Uint8Array = new Uint8Array(0);
   return {
     name: source.name,
     size: source.size,
