@@ -1,7 +1,7 @@
 """Executes one notebook with the project's kernel and reports each cell as a JSON line on stdout.
 
-Usage: execute.py SOURCE TARGET SECONDS_PER_CELL. TARGET is written after the last or the first failing cell. Exit
-status 0, or 1 when a cell failed. Ends when its stdin is closed.
+Usage: execute.py SOURCE SECONDS_PER_CELL. The last line, after the last or the first failing cell, holds the executed
+notebook. Exit status 0, or 1 when a cell failed. Ends when its stdin is closed.
 """
 
 import json
@@ -25,7 +25,7 @@ def end_with_parent():
     os._exit(1)  # the kernel sees this and ends too
 
 
-def main(source, target, seconds_per_cell):
+def main(source, seconds_per_cell):
     notebook = nbformat.read(source, as_version=4)
     code = [i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     number = {index: k + 1 for k, index in enumerate(code)}
@@ -54,14 +54,14 @@ def main(source, target, seconds_per_cell):
         failure = {"name": "Timeout", "text": f"the cell took longer than {seconds_per_cell} s"}
     except DeadKernelError:
         failure = {"name": "DeadKernel", "text": "the kernel ended while the cell ran (out of memory, or a crash)"}
-    nbformat.write(notebook, target)
+    end = {"of": len(code), "seconds": time.monotonic() - started, "notebook": nbformat.writes(notebook)}
     if failure:
-        say("failed", cell=running["cell"], of=len(code), seconds=time.monotonic() - started, **failure)
+        say("failed", cell=running["cell"], **failure, **end)
         return 1
-    say("done", of=len(code), seconds=time.monotonic() - started)
+    say("done", **end)
     return 0
 
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, daemon=True).start()
-    sys.exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

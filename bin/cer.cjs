@@ -18,6 +18,11 @@ try {
   console.error('cer: the current folder no longer exists. Change to another one first.');
   process.exit(3);
 }
+const problem = require('../scripts/check-machine.cjs').checkMachine();
+if (problem) {
+  console.error(`cer: ${problem}`);
+  process.exit(3);
+}
 try {
   require('tsx'); // both loaders: the verbs use `await import(...)`
 } catch {

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { checksum, requireChecksum, withChecksum } from '../io/checksum';
 import { drawProcedural, imageKey, PROCEDURAL_CLASSES, type ProceduralOptions, proceduralDefaults } from './procedural';
@@ -24,7 +25,8 @@ export async function proceduralFolder(
   const name = `procedural-${size}px-seed${seed}-v${DRAWING}`;
   const root = join(options.cache ?? '.cache', name, `${split}-${perClass}`);
   if (isWhole(root)) return root;
-  const draft = `${root}.${process.pid}.partial`;
+  const draft = `${root}.${hostname()}.${process.pid}.partial`;
+  removeAbandoned(root);
   const total = PROCEDURAL_CLASSES.length * perClass;
   let done = 0;
   for (const [label, className] of PROCEDURAL_CLASSES.entries()) {
@@ -56,6 +58,23 @@ export async function proceduralFolder(
   }
   rmSync(draft, { recursive: true, force: true });
   return root;
+}
+
+/** Removes drafts of processes of this machine that were killed. */
+function removeAbandoned(root: string): void {
+  const own = `${basename(root)}.${hostname()}.`;
+  for (const name of existsSync(dirname(root)) ? readdirSync(dirname(root)) : []) {
+    const pid = name.startsWith(own) && /^(\d+)\.partial$/.exec(name.slice(own.length))?.[1];
+    if (pid && !isRunning(Number(pid))) rmSync(join(dirname(root), name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 /** The number of images in the class folders, and the checksum of their names and bytes. */

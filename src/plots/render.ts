@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { MissingDependencyError } from '../runtime/errors';
 import type { Figure } from './figure';
 
 /** Pixels of the picture per unit of the figure: 2 stays sharp on a high-density screen and in a README. */
@@ -16,6 +17,8 @@ const FLAGS = [
 /** What is used of playwright, whose own types (2 MB) every notebook's compiler would have to read. */
 interface Session {
   browser: { close(): Promise<void> };
+  /** Rejects when the browser ends by itself. */
+  lost: Promise<never>;
   page: { evaluate<A, R>(run: (argument: A) => R, argument: A): Promise<Awaited<R>> };
 }
 
@@ -39,7 +42,7 @@ export function plotlyPath(): string {
  * Draws a figure as PNG with a headless Chromium, which is started once per process and closed when idle.
  * The same figure object is drawn once; the same figure gives the same bytes. No request leaves the machine.
  * @returns undefined where no Chromium is found.
- * @throws Error with plotly's own message when it rejects the figure.
+ * @throws Error with plotly's own message when it rejects the figure, MissingDependencyError when Chromium does not start or ends.
  */
 export function renderPng(figure: Figure): Promise<Buffer | undefined> {
   const known = rendered.get(figure);
@@ -68,17 +71,21 @@ export async function closeRenderer(): Promise<void> {
 async function draw(figure: Figure, executablePath: string): Promise<Buffer> {
   clearTimeout(idleTimer);
   session ??= open(executablePath);
-  session.catch(() => {
-    session = undefined;
-  });
-  const { page } = await session;
+  const own = session;
+  const forget = () => {
+    if (session === own) session = undefined;
+  };
+  own.catch(forget);
+  const { page, lost } = await own;
+  lost.catch(forget);
   try {
-    const url = await page.evaluate(
+    const drawing = page.evaluate(
       ({ data, layout, scale }) =>
         // biome-ignore lint/suspicious/noExplicitAny: plotly lives in the page, outside this program's types
         (globalThis as any).Plotly.toImage({ data, layout }, { format: 'png', scale }) as Promise<string>,
       { ...toPlain(figure), scale: SCALE },
     );
+    const url = await Promise.race([drawing, lost]);
     return await shrink(Buffer.from(url.slice(url.indexOf(',') + 1), 'base64'));
   } finally {
     idleTimer = setTimeout(() => void closeRenderer(), idleMilliseconds);
@@ -90,11 +97,29 @@ async function open(executablePath: string): Promise<Session> {
   const { chromium } = require('playwright-core');
   // SIGINT is the kernel's interrupt: it stops a cell and must leave Chromium alone. Chromium ends with this process
   // in any case, as it is driven through a pipe.
-  const browser = await chromium.launch({ executablePath, args: FLAGS, handleSIGINT: false });
-  const context = await browser.newContext({ offline: true });
-  const page = await context.newPage();
-  await page.addScriptTag({ path: plotlyPath() });
-  return { browser, page };
+  const browser = await chromium.launch({ executablePath, args: FLAGS, handleSIGINT: false }).catch(() => {
+    throw lostBrowser(executablePath);
+  });
+  // Playwright's calls never return when the browser ends under them.
+  const lost = new Promise<never>((_, reject) => {
+    browser.on('disconnected', () => reject(lostBrowser(executablePath)));
+  });
+  lost.catch(() => {}); // an end between two figures, or by `closeRenderer`
+  const ready = async () => {
+    const context = await browser.newContext({ offline: true });
+    const page = await context.newPage();
+    await page.addScriptTag({ path: plotlyPath() });
+    return page;
+  };
+  return { browser, lost, page: await Promise.race([ready(), lost]) };
+}
+
+function lostBrowser(path: string): MissingDependencyError {
+  return new MissingDependencyError('Chromium', {
+    given: `${path}, which did not start, or ended while it drew a figure`,
+    expected: 'a browser that stays',
+    remedy: 'Give it more memory or open files (`ulimit -n 1024`), or point CER_CHROMIUM to another one.',
+  });
 }
 
 /** Largest change of a colour channel (of 255) that a palette may make: below what a reader sees in a chart. */

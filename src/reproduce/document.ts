@@ -60,10 +60,15 @@ export function codeHash(notebook: Notebook): string {
 
 /** @throws FileFormatError when the file is no notebook of version 4. */
 export function readNotebook(path: string): Notebook {
+  return parseNotebook(readFileSync(path, 'utf8'), path);
+}
+
+/** The same from a text; `path` is for the error. */
+export function parseNotebook(text: string, path: string): Notebook {
   let parsed: Partial<Notebook> | undefined;
   let problem = 'no notebook of version 4';
   try {
-    parsed = JSON.parse(readFileSync(path, 'utf8'));
+    parsed = JSON.parse(text);
   } catch (error) {
     problem = (error as Error).message;
   }

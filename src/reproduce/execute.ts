@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { normalise, readNotebook, writeNotebook } from './document';
+import { normalise, parseNotebook, writeNotebook } from './document';
 import { type Jupyter, jupyterEnvironment, projectRoot } from './jupyter';
 
 /** How far a running notebook is. */
@@ -38,34 +37,24 @@ export interface ExecuteOptions {
  */
 export async function executeNotebook(source: string, target: string, options: ExecuteOptions): Promise<Outcome> {
   const { jupyter, profile, environment, secondsPerCell = 3600, onPosition, signal } = options;
-  mkdirSync(dirname(target), { recursive: true });
-  const raw = `${target}.${process.pid}.executed`;
-  const child = spawn(
-    jupyter.python,
-    [join(projectRoot, '.jupyter', 'execute.py'), source, raw, String(secondsPerCell)],
-    {
-      cwd: projectRoot,
-      env: { ...jupyterEnvironment(), CER_PROFILE: profile, ...environment },
-      stdio: ['pipe', 'pipe', 'pipe'], // it ends when its stdin closes, so it cannot outlive this process
-      detached: process.platform !== 'win32', // an interrupt from the keyboard is ours to pass on
-    },
-  );
-  try {
-    const outcome = await follow(child, onPosition, signal);
-    if (outcome.status !== 'interrupted') writeNotebook(target, normalise(readNotebook(raw), profile));
-    return outcome;
-  } finally {
-    rmSync(raw, { force: true });
-  }
+  const child = spawn(jupyter.python, [join(projectRoot, '.jupyter', 'execute.py'), source, String(secondsPerCell)], {
+    cwd: projectRoot,
+    env: { ...jupyterEnvironment(), CER_PROFILE: profile, ...environment },
+    stdio: ['pipe', 'pipe', 'pipe'], // it ends when its stdin closes, so it cannot outlive this process
+    detached: process.platform !== 'win32', // an interrupt from the keyboard is ours to pass on
+  });
+  const { executed, ...outcome } = await follow(child, onPosition, signal);
+  if (executed) writeNotebook(target, normalise(parseNotebook(executed, source), profile));
+  return outcome;
 }
 
 async function follow(
   child: ChildProcess,
   onPosition?: (at: Position) => void,
   signal?: AbortSignal,
-): Promise<Outcome> {
+): Promise<Outcome & { executed?: string }> {
   const position: Position = { cell: 0, of: 0, seconds: 0 };
-  let outcome: Outcome | undefined;
+  let outcome: (Outcome & { executed: string }) | undefined;
   let complaints = '';
   const stop = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
@@ -76,11 +65,11 @@ async function follow(
   });
   const lines = createInterface({ input: child.stdout! });
   lines.on('line', (line) => {
-    const { event, name, text, ...at } = JSON.parse(line);
+    const { event, name, text, notebook: executed, ...at } = JSON.parse(line);
     Object.assign(position, at);
     if (event === 'cell') onPosition?.(position);
-    if (event === 'done') outcome = { ...position, status: 'done' };
-    if (event === 'failed') outcome = { ...position, status: 'failed', error: `${name}: ${text}` };
+    if (event === 'done') outcome = { ...position, status: 'done', executed };
+    if (event === 'failed') outcome = { ...position, status: 'failed', error: `${name}: ${text}`, executed };
   });
   const [code] = await Promise.all([
     new Promise<number | null>((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { MissingDependencyError } from '../runtime/errors';
 import { jupyterEnvironment, projectRoot, requireJupyter } from './jupyter';
 
@@ -43,14 +43,26 @@ export async function openLab(extra: readonly string[]): Promise<number> {
   });
   const pass = () => {}; // Ctrl-C reaches Jupyter by itself, which asks before it stops
   process.on('SIGINT', pass);
-  const end = (signal: NodeJS.Signals) => child.kill(signal);
-  process.on('SIGTERM', end);
+  const end = () => child.kill('SIGTERM'); // Jupyter itself stays when its terminal is closed
+  for (const name of ['SIGTERM', 'SIGHUP'] as const) process.on(name, end);
+  const watch = endsWithThisProcess(child);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
+      watch?.kill('SIGKILL');
       process.off('SIGINT', pass);
-      process.off('SIGTERM', end);
+      for (const name of ['SIGTERM', 'SIGHUP'] as const) process.off(name, end);
       resolve(code ?? 1);
     });
   });
+}
+
+/** Has a process ended (SIGTERM) as soon as this one is gone, however that came: a shell waits on a pipe that only this process holds. */
+function endsWithThisProcess({ pid }: ChildProcess): ChildProcess | undefined {
+  if (process.platform === 'win32' || pid === undefined) return undefined;
+  const script = 'read line; kill -TERM "$1"';
+  const watch = spawn('sh', ['-c', script, 'sh', String(pid)], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  watch.on('error', () => {});
+  watch.unref();
+  return watch;
 }

@@ -10,6 +10,13 @@ const { Worker } = require('node:worker_threads');
 
 const root = path.join(__dirname, '..', '..', '..');
 process.chdir(root);
+endWithParent();
+
+const problem = require(path.join(root, 'scripts', 'check-machine.cjs')).checkMachine();
+if (problem) {
+  console.error(problem);
+  process.exit(3);
+}
 
 try {
   require('tsx/cjs');
@@ -157,19 +164,22 @@ function checkOnlyCells(compiler) {
   ts.sys.watchDirectory = () => unwatched;
 }
 
-/**
- * Ends the kernel when the program that started it is gone, also while a cell computes without a pause: hence a thread.
- * Chromium, which hangs on a pipe of this process, then ends as well.
- */
-function endWithParent() {
-  const watch = `const parent = process.ppid;
-    setInterval(() => process.ppid === parent || process.kill(process.pid, 'SIGKILL'), 500);`;
-  new Worker(watch, { eval: true }).unref();
-}
-
-endWithParent();
 process.on('uncaughtException', (error) => errors.add(error));
 process.on('unhandledRejection', (reason) => {
   if (reason?.name !== 'InterruptedError') errors.add(reason); // of a loop whose cell was stopped before
 });
 new Server(new Handler(executor, false), process.argv[2]).init();
+
+/**
+ * Ends the kernel when the program that started it is gone, also while a cell computes without a pause: hence a thread.
+ * Chromium, which hangs on a pipe of this process, then ends as well.
+ */
+function endWithParent() {
+  // Jupyter names the starter, which may be gone before this line runs: then another process is the parent already.
+  const watch = `const first = process.ppid;
+    const starter = Number(process.env.JPY_PARENT_PID) || first;
+    const alive = (pid) => { try { return process.kill(pid, 0); } catch (error) { return error.code === 'EPERM'; } };
+    const gone = () => process.ppid !== first || (first !== starter && !alive(starter));
+    setInterval(() => gone() && process.kill(process.pid, 'SIGKILL'), 500);`;
+  new Worker(watch, { eval: true }).unref();
+}

@@ -87,7 +87,9 @@ async function executeAll(files: string[], { profile, parallel }: Options, rows:
     new BatchDisplay(),
   );
   release();
-  return good;
+  if (signal.aborted)
+    console.error('Interrupted. Notebooks that were executed are written, the others are as they were.');
+  return good && !signal.aborted;
 }
 
 async function checkAll(files: string[], { json }: Options, rows: Map<string, Row>): Promise<boolean> {

@@ -46,9 +46,9 @@ export function register(program: Command): void {
       release();
       const failed = done.notebooks.filter(({ status }) => status === 'failed');
       if (failed.length > 0) process.exitCode = EXIT.failed;
+      if (signal.aborted) console.error(`Interrupted. Finished notebooks are kept; go on with \`${command}\`.`);
       if (json) return console.log(JSON.stringify(done, null, 2));
-      if (signal.aborted)
-        return console.error('Interrupted. What is finished is kept; the same command goes on there.');
+      if (signal.aborted) return;
       console.log(`\n${summaryText(done.findings)}\n`);
       for (const { notebook, failedCell, error } of failed) {
         console.log(`FAILED ${notebook}, cell ${failedCell}: ${error}`);
