@@ -60,15 +60,15 @@ export function codeHash(notebook: Notebook): string {
 
 /** @throws FileFormatError when the file is no notebook of version 4. */
 export function readNotebook(path: string): Notebook {
-  return parseNotebook(readFileSync(path, 'utf8'), path);
+  return parseNotebook(() => readFileSync(path, 'utf8'), path);
 }
 
-/** The same from a text; `path` is for the error. */
-export function parseNotebook(text: string, path: string): Notebook {
+/** The same from a text, however it is read; `path` is for the error. */
+export function parseNotebook(read: () => string, path: string): Notebook {
   let parsed: Partial<Notebook> | undefined;
   let problem = 'no notebook of version 4';
   try {
-    parsed = JSON.parse(text);
+    parsed = JSON.parse(read());
   } catch (error) {
     problem = (error as Error).message;
   }

@@ -44,7 +44,14 @@ export async function executeNotebook(source: string, target: string, options: E
     detached: process.platform !== 'win32', // an interrupt from the keyboard is ours to pass on
   });
   const { executed, ...outcome } = await follow(child, onPosition, signal);
-  if (executed) writeNotebook(target, normalise(parseNotebook(executed, source), profile));
+  if (executed)
+    writeNotebook(
+      target,
+      normalise(
+        parseNotebook(() => executed, source),
+        profile,
+      ),
+    );
   return outcome;
 }
 
