@@ -103,7 +103,7 @@ describe('an interrupted command', function () {
   it('train before its first step leaves nothing behind', () => {
     const procedural = ['train', '--model', 'classifier', '--profile', 'small', '--out', 'drawing'];
     const { output, status } = onTerminal(root, [{ wait: 'backend', send: CTRL_C }], ...CER, ...procedural);
-    assert.equal(status, 130, output);
+    assert.ok(status === -2 || status === 130, `${status}: ${output}`); // before it listens the system ends it
     assert.ok(!existsSync(join(root, 'drawing')));
   });
 
