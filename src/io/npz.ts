@@ -13,7 +13,7 @@ import {
   type TensorRecord,
   toFloat64,
 } from './tensor-record';
-import { readZip } from './zip-reader';
+import { readZip, type ZipEntry } from './zip-reader';
 import { writeZip } from './zip-writer';
 
 /** NumPy's element types, without the byte order; U16 and F16 are told apart by these names only. */
@@ -83,11 +83,11 @@ export function readNpy(from: string | ByteSource): StoredTensor {
   });
 }
 
-/** Reads an .npz archive of arrays, stored or deflated, by name. @throws FileFormatError */
-export function readNpz(from: string | ByteSource): Map<string, StoredTensor> {
+/** Reads an .npz archive of arrays, stored or deflated, by name. @param entries of the archive, where they are known already. @throws FileFormatError */
+export function readNpz(from: string | ByteSource, entries?: Map<string, ZipEntry>): Map<string, StoredTensor> {
   const source = openSource(from);
   const arrays = new Map<string, StoredTensor>();
-  for (const [name, entry] of readZip(source)) {
+  for (const [name, entry] of entries ?? readZip(source)) {
     if (!name.endsWith('.npy')) throw damaged(source.name, `the entry ${JSON.stringify(name)}`, 'arrays (.npy) only');
     const inner = {
       name: `${source.name}:${name}`,

@@ -26,8 +26,8 @@ export interface PickleWorld {
 const MARK_LIMIT = 10_000;
 
 /** What one pickle may make, counting each mention: a tensor takes about 35 values, 8 of them containers or objects. */
-const MOST_VALUES = 1_000_000;
-const MOST_CONTAINERS = 250_000;
+const MOST_VALUES = 500_000;
+const MOST_CONTAINERS = 100_000;
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const LATIN1 = new TextDecoder('latin1');

@@ -29,7 +29,7 @@ export interface SafetensorsFile {
 
 /** Far above what models need (MAR-H has 1.2 MB), and little enough to be read in memory: the format itself allows 100 MB. */
 const LARGEST_HEADER = 2 ** 24;
-const MOST_TENSORS = 2 ** 15;
+const MOST_TENSORS = 2 ** 14;
 const LIMITS = { values: 12 * MOST_TENSORS, depth: 3, name: 4096 };
 
 /** Key and beginning of the entry in the metadata that holds the checksum: either gives away a file of ours, should a bit of the other flip. */

@@ -25,7 +25,7 @@ export interface TorchCheckpoint {
 }
 
 const LARGEST_PICKLE = 16 * 2 ** 20;
-const MOST_NODES = 500_000;
+const MOST_NODES = 200_000;
 const DEEPEST = 100;
 const LONGEST_PATH = 1024;
 

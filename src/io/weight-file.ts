@@ -27,7 +27,11 @@ export function openWeightFile(path: string): WeightFile {
   const { size: bytes } = source;
   if (startsAsSafetensors(source)) return safetensorsFile(source);
   const start = String.fromCharCode(...source.read(0, Math.min(6, bytes)));
-  if (start.startsWith('PK')) return isNpz(source) ? single('npz', bytes, readNpz(source)) : torchFile(source);
+  if (start.startsWith('PK')) {
+    const entries = readZip(source);
+    const isNpz = [...entries.keys()].some((name) => name.endsWith('.npy'));
+    return isNpz ? single('npz', bytes, readNpz(source, entries)) : torchFile(source);
+  }
   if (start === '\x93NUMPY') return single('npy', bytes, new Map([['array', readNpy(source)]]));
   if (start.startsWith('\x80') || /\.(pth?|ckpt)$/.test(path)) return torchFile(source);
   if (path.endsWith('.safetensors')) return safetensorsFile(source); // says what is wrong
@@ -67,10 +71,6 @@ function single(
   values: Record<string, unknown> = {},
 ): WeightFile {
   return { format, bytes, tensors, groups: new Map([['', tensors]]), values };
-}
-
-function isNpz(source: ByteSource): boolean {
-  return [...readZip(source).keys()].some((name) => name.endsWith('.npy'));
 }
 
 function torchFile(source: ByteSource): WeightFile {

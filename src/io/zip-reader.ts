@@ -25,7 +25,8 @@ export function expansionLimit(fileSize: number): number {
 }
 
 const CHECK_CHUNK = 4 * 2 ** 20;
-const MOST_ENTRIES = 100_000;
+const MOST_ENTRIES = 70_000;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads the directory of a zip archive (stored and deflated entries, zip64). Everything is checked before memory is taken:
@@ -254,7 +255,7 @@ function contentStart(source: ByteSource, { name, header }: Located): number {
 
 function decodeName(source: ByteSource, bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw damaged(source.name, 'an entry whose name is not UTF-8', 'names in UTF-8');
   }
