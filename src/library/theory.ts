@@ -24,7 +24,6 @@ export {
 export * from '../theory/guidance';
 export * from '../theory/inconsistency';
 export * from '../theory/influence';
-export * from '../theory/law-matching';
 export {
   applyKernel,
   type LinearKernel,

@@ -1,5 +1,5 @@
 import { foldIn, type Key, key, normal, randint } from '../runtime/random';
-import type { InverseFit } from './inverse-process';
+import type { InverseFit } from './inverse-fit';
 import { centred, coordinateVariance, rowMean } from './rows';
 
 /** How the network is trained; a fit of 8000 rows of 8 channels and width 64 takes about a second. */

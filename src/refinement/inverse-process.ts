@@ -1,8 +1,8 @@
-import { Matrix, solve } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
+import { type InverseFit, type InversePairs, ridgeFit } from './inverse-fit';
 import { mlpFit } from './inverse-mlp';
 import { type IdealLaw, present } from './law';
-import { centred, rowMean } from './rows';
+import { rowMean } from './rows';
 
 /** A map from token latents to conditions: the paper's T^-1 (ours: the paper leaves it open). */
 export interface InverseProcess {
@@ -13,17 +13,6 @@ export interface InverseProcess {
   /** The same on every fifth row, by a fit to the others: what it knows of rows that it has not seen. */
   heldOut?: number;
 }
-
-/** Latents `[rows, channels]` with the conditions `[rows, width]` of the same tokens. */
-export interface InversePairs {
-  latents: Float32Array;
-  channels: number;
-  conditions: Float32Array;
-  width: number;
-}
-
-/** A way to fit: pairs to a map. */
-export type InverseFit = (pairs: InversePairs) => (latents: Float32Array) => Float32Array;
 
 /** Ridge regression (closed form) or a small network. */
 export const INVERSE_KINDS = ['ridge', 'mlp'] as const;
@@ -106,43 +95,6 @@ function explainedBy(apply: (latents: Float32Array) => Float32Array, { latents, 
     total += (conditions[i] - mean[i % width]) ** 2;
   }
   return total > 0 ? 1 - residual / total : 1;
-}
-
-/** Ridge regression with an intercept, in closed form. */
-export function ridgeFit(ridge = 1e-3): InverseFit {
-  return ({ latents, channels, conditions, width }) => {
-    const rows = latents.length / channels;
-    const [xMean, yMean] = [rowMean(latents, channels), rowMean(conditions, width)];
-    const [x, y] = [centred(latents, channels, xMean), centred(conditions, width, yMean)];
-    const gram = new Float64Array(channels * channels);
-    const cross = new Float64Array(channels * width);
-    for (let row = 0; row < rows; row++) {
-      for (let a = 0; a < channels; a++) {
-        const value = x[row * channels + a];
-        for (let b = 0; b < channels; b++) gram[a * channels + b] += value * x[row * channels + b];
-        for (let b = 0; b < width; b++) cross[a * width + b] += value * y[row * width + b];
-      }
-    }
-    let trace = 0;
-    for (let a = 0; a < channels; a++) trace += gram[a * (channels + 1)];
-    const penalty = (ridge * trace) / channels + Number.MIN_VALUE;
-    for (let a = 0; a < channels; a++) gram[a * (channels + 1)] += penalty;
-    const map = solve(
-      Matrix.from1DArray(channels, channels, gram),
-      Matrix.from1DArray(channels, width, cross),
-    ).to1DArray();
-    return (input) => {
-      const out = new Float32Array((input.length / channels) * width);
-      for (let row = 0; row < input.length / channels; row++) {
-        for (let b = 0; b < width; b++) {
-          let sum = yMean[b];
-          for (let a = 0; a < channels; a++) sum += (input[row * channels + a] - xMean[a]) * map[a * width + b];
-          out[row * width + b] = sum;
-        }
-      }
-      return out;
-    };
-  };
 }
 
 function wrongPairs(given: string): InvalidInputError {

@@ -2,7 +2,7 @@ import { createDiffusion, type DiffusionTables } from '../diffusion/gaussian-dif
 import { foldIn, key, normal, uniform } from '../runtime/random';
 import { chainMoments } from './autoregression';
 import { type ClaimOptions, type ClaimResult, claimResult } from './claim';
-import { partialCorrelation, rowsOf } from './partial-correlation';
+import { partialCorrelation, rowsOf } from './ergodicity';
 
 /** A law on the line before diffusion: equally likely Gaussian components of one standard deviation. */
 export interface LineMixture {

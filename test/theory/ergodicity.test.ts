@@ -10,6 +10,7 @@ import {
   kernelSlope,
   kernelStability,
   laggedCorrelations,
+  partialCorrelation,
   whitenedKernel,
 } from '../../src/theory/ergodicity';
 import {
@@ -19,7 +20,6 @@ import {
   shiftedTotalVariation,
   spectralNorm,
 } from '../../src/theory/linear-gaussian';
-import { partialCorrelation } from '../../src/theory/partial-correlation';
 import { contractionFactors, jointFromCorrelations } from '../../src/theory/patch-denoising';
 import { assertVerdict, close } from './helpers';
 

@@ -15,8 +15,7 @@ import {
   simulateLinearGaussian,
   stationaryCovariance,
 } from '../../src/theory/inconsistency';
-import { matchLaws } from '../../src/theory/law-matching';
-import { predictiveSubspace } from '../../src/theory/predictive-subspace';
+import { matchLaws, predictiveSubspace } from '../../src/theory/predictive-subspace';
 import { principalTrajectories } from '../../src/theory/trajectories';
 
 const near = (got: number, expected: number, tolerance: number) =>
