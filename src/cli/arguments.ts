@@ -16,7 +16,7 @@ export function seedNumber(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 0.');
 }
 
-/** An option that takes one of some names; a refusal suggests the nearest. */
+/** An option that takes one of the given names; the error for another suggests the nearest. */
 export function choiceOption(flags: string, description: string, names: readonly string[]): Option {
   return new Option(flags, description).choices(names).argParser((text: string) => {
     if (names.includes(text)) return text;
@@ -25,8 +25,8 @@ export function choiceOption(flags: string, description: string, names: readonly
 }
 
 /**
- * Names separated by commas, each one of those there are.
- * @throws InvalidInputError with the names that are none of them and the nearest to the first.
+ * Names separated by commas, each one of the given names.
+ * @throws InvalidInputError with the unknown names and the valid name nearest to the first.
  */
 export function namesIn<Name extends string>(what: string, text: string, names: readonly Name[]): Name[] {
   const given = text.split(',').map((name) => name.trim());

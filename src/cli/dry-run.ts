@@ -13,7 +13,7 @@ export function size(megabytes: number): string {
   return megabytes < 1024 ? `${Math.ceil(megabytes)} MiB` : `${(megabytes / 1024).toFixed(1)} GiB`;
 }
 
-/** An estimate in words; never more than two digits, since that is all it is worth. */
+/** An estimate in words, with at most two digits, since it is no more accurate. */
 export function estimateText({ seconds, megabytes, basis }: Forecast): string {
   return `estimate: about ${duration(seconds)}, about ${size(megabytes)} of memory (${basis})`;
 }
@@ -23,7 +23,7 @@ function inWords(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** What a dry run prints: the configuration in effect, one `name  value` a line, then the estimate. */
+/** What a dry run prints: the configuration in effect, one `name  value` per line, then the estimate. */
 export function dryRunText(configuration: Record<string, unknown>, estimate: Forecast): string {
   const width = Math.max(...Object.keys(configuration).map((name) => name.length));
   const lines = Object.entries(configuration).map(([name, value]) => {

@@ -9,7 +9,7 @@ import { purposeOf, rankOf } from './purposes';
 
 export { EXIT } from './exit-codes';
 
-/** A file in `verbs/` adds one verb of `cer`; it imports what is heavy inside its action, so that help stays quick. */
+/** A file in `verbs/` adds one verb of `cer`; heavy modules are imported inside its action, so that help stays quick. */
 export interface Verb {
   register(program: Command): void;
 }
@@ -57,10 +57,10 @@ Example:
 Exit codes:
 ${codes.join('\n')}
 
-With --json a verb prints its results on standard output and nothing else; progress and remarks go to standard error.`;
+With --json a verb prints only its results on standard output; progress and remarks go to standard error.`;
 }
 
-/** Runs `cer` with process arguments. Errors made for people are printed without a stack (`CER_DEBUG=1` shows it). */
+/** Runs `cer` with process arguments. Errors with a message for users are printed without a stack (`CER_DEBUG=1` shows it). */
 export async function main(argv: string[]): Promise<void> {
   surviveClosedOutput((stream, error) => {
     console.error(`cer: ${stream}: ${error.message}. ${SYSTEM_ERRORS[error.code ?? ''] ?? ''}`);
@@ -71,7 +71,7 @@ export async function main(argv: string[]): Promise<void> {
   await finish(() => program.parseAsync(argv));
 }
 
-/** Runs a verb to its end: an error becomes a line and an exit code, and so does work that nothing goes on with. */
+/** Runs a verb to its end. An error, or work that can never finish, becomes a line and an exit code. */
 export async function finish(work: () => Promise<unknown>): Promise<void> {
   const unfinished = () => {
     console.error(
@@ -90,7 +90,7 @@ export async function finish(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Says what went wrong and returns the exit code; an error that nobody foresaw is thrown on, with its stack. */
+/** Prints what went wrong and returns the exit code; an unexpected error is rethrown with its stack. */
 function explain(error: unknown): number {
   if (process.env.CER_DEBUG) console.error(error);
   if (error instanceof Interrupted) {
@@ -110,7 +110,7 @@ function explain(error: unknown): number {
   return EXIT.usage;
 }
 
-/** Refusals of the operating system that a person can do something about. */
+/** Errors of the operating system that a user can resolve. */
 const SYSTEM_ERRORS: Record<string, string | undefined> = {
   ENOENT: 'No such file or folder: check the path, and make the folder first.',
   EACCES: 'Not allowed: check who owns the file or folder, or choose another place.',

@@ -1,4 +1,4 @@
-/** Where progress can go: a terminal rewrites the line, anything else gets a line now and then. */
+/** Where progress can go: a terminal rewrites the line, anything else gets an occasional line. */
 export interface ProgressTarget {
   write(text: string): unknown;
   isTTY?: boolean;

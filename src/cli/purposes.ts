@@ -1,4 +1,4 @@
-/** The verbs of `cer` by what one wants to do, in the order in which help lists them. */
+/** The verbs of `cer` by purpose, in the order of the help. */
 export const PURPOSES: readonly (readonly [purpose: string, verbs: readonly string[]])[] = [
   ['See whether it holds', ['claims', 'parity', 'reproduce', 'explore']],
   ['Work in notebooks', ['lab', 'notebooks']],
@@ -8,7 +8,7 @@ export const PURPOSES: readonly (readonly [purpose: string, verbs: readonly stri
   ['Look after the machine', ['doctor', 'help']],
 ];
 
-/** Where a verb that no purpose names is listed. */
+/** Heading for verbs that are under no purpose. */
 export const OTHER = 'Further verbs';
 
 /** The heading under which a verb is listed. */

@@ -1,10 +1,10 @@
 import { extname, join } from 'node:path';
 import { NumericalError } from '../runtime/errors';
 
-/** What is written: a grid of images in one file, a folder with a file per image, or latents as numbers. */
+/** The format to write: a grid of images in one file, a folder with a file per image, or latents as numbers. */
 export type SamplesForm = 'grid' | 'folder' | 'latents';
 
-/** The form that a path asks for; undefined for an ending that stands for none. A name without an ending is a folder. */
+/** The format that a path selects; undefined for an unknown extension. A name without an extension is a folder. */
 export function samplesForm(path: string): SamplesForm | undefined {
   const ending = path.endsWith('/') ? '' : extname(path);
   return ({ '.png': 'grid', '.npz': 'latents', '': 'folder' } as const)[ending as '.png'];
@@ -12,7 +12,7 @@ export function samplesForm(path: string): SamplesForm | undefined {
 
 /** What was generated. */
 export interface Samples {
-  /** Values in order, cut anywhere: pixels in -1 .. 1, or latents. */
+  /** Values in order, split anywhere: pixels in -1 .. 1, or latents. */
   chunks: readonly Float32Array[];
   /** `[height, width, channels]` of one sample. */
   shape: readonly number[];
@@ -21,7 +21,7 @@ export interface Samples {
 }
 
 /**
- * Writes samples in the form that the path asks for. A folder gets a sub-folder per class, as `cer evaluate` and `cer train` read them;
+ * Writes samples in the format that the path selects. A folder gets a sub-folder per class, as `cer evaluate` and `cer train` read them;
  * a grid shows small images enlarged, pixel by pixel.
  * @throws NumericalError when a value is not finite: nothing is written.
  */
@@ -30,7 +30,7 @@ export async function writeSamples(path: string, { chunks, shape, labels }: Samp
     throw new NumericalError('Samples', {
       given: 'values that are not finite',
       expected: 'finite latents or pixels',
-      remedy: 'The weights may be untrained or of another model; try more --diffusion-steps or a smaller --cfg.',
+      remedy: 'The weights may be untrained or belong to another model; try more --diffusion-steps or a smaller --cfg.',
     });
   }
   const values = new Float32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));

@@ -1,6 +1,6 @@
 /**
  * `compile` turns a pure function of tensors into a graph that ONNX Runtime runs: no dispatch per operator, fused
- * kernels, `defaultThreads()` threads. The result stands in for the function, synchronously:
+ * kernels, `defaultThreads()` threads. The result replaces the function and is synchronous too:
  *
  *     const fast = compile(({ x, t }) => denoise(weights, x, t));
  *     const noise = fast({ x, t });               // traced on the first call of each shape, replayed afterwards
@@ -30,7 +30,7 @@ export interface CompileOptions {
   freeze?: Parameters;
   /** Threads within an operator. Default `defaultThreads()`; 1 suits tiny batches. */
   threads?: number;
-  /** How many different shapes of the arguments are kept before a call is refused. Default 16. */
+  /** How many different argument shapes may be compiled before a call is refused. Default 16. */
   maxTraces?: number;
 }
 
@@ -50,7 +50,7 @@ export interface Compiled<I extends TensorRecord, O extends TensorRecord | tf.Te
   refreeze(parameters: Parameters): void;
   /** Frees the native sessions. A later call builds them again. */
   dispose(): void;
-  /** Number of graphs held. */
+  /** Number of compiled graphs. */
   readonly traces: number;
 }
 
@@ -85,7 +85,7 @@ export function compile<I extends TensorRecord, O extends TensorRecord | tf.Tens
   };
   const build = (specs: Record<string, TensorSpec>): OnnxModel => {
     const { graph, outputs } = trace(asRecord, specs, name);
-    // ONNX has one name space: a result that is called like an argument gets a prefix in the file.
+    // ONNX has one name space: a result with the name of an argument gets a prefix in the file.
     const renamed = outputs.map(({ name: key, value }) => ({ name: key in specs ? `${NEXT}${key}` : key, value }));
     return encodeOnnx(graph, renamed, name);
   };

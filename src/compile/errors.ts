@@ -7,7 +7,7 @@ export class CompileError extends CerError {
   }
 }
 
-/** Libraries (tfjs under the paths of its source maps), this compiler, Node. */
+/** Stack lines of libraries (tfjs under the paths of its source maps), this compiler and Node. */
 const OWN = /[\\/]node_modules[\\/]|[\\/]tfjs-\w+[\\/]|[\\/]src[\\/](compile[\\/]|runtime[\\/]random)|^\s*at .*node:/;
 
 /** The innermost line of a stack that is neither this compiler nor a library: `file:line:column`. */
@@ -19,7 +19,7 @@ export function userLine(stack: string | undefined): string {
   return place ? (place[1] ?? place[2]) : 'an unknown line';
 }
 
-/** Functions that are being called, innermost first. Without source maps, whose reading takes a tenth of a second and 20 MB. */
+/** The current call stack, innermost function first. Without source maps, which take a tenth of a second and 20 MB to read. */
 export function callers(): { name: string; file: string }[] {
   const prepare = Error.prepareStackTrace;
   Error.prepareStackTrace = (_, sites) => sites;

@@ -7,8 +7,8 @@ interface Output {
 }
 
 /**
- * Rewrites patterns that ONNX Runtime's own optimiser does not see: a bias added to a product (also behind a reshape) and numbers that
- * it or its factors are multiplied by become part of it, a layer norm becomes one node, with its weight and bias where nothing else needs
+ * Rewrites patterns that ONNX Runtime's own optimiser misses: a bias added to a product (also behind a reshape) and scalar factors of
+ * it or its operands become part of it, a layer norm becomes one node, with its weight and bias where nothing else needs
  * the normalised values, and so does a GELU.
  */
 export function fuse(graph: Graph, outputs: readonly Output[]): Output[] {
@@ -139,7 +139,7 @@ function scaledByNumber(value: Value): { x: Value; number: number } | undefined 
 
 const isMove = ({ node }: Value): boolean => node?.op === 'Reshape' || node?.op === 'Transpose';
 
-/** What reshapes and transposes make of `from`, made of `to` instead. */
+/** The reshapes and transposes of `from`, applied to `to` instead. */
 function moved(graph: Graph, value: Value, from: Value, to: Value): Value {
   if (value === from) return to;
   const { op, inputs, attributes } = value.node!;
@@ -248,7 +248,7 @@ function operand(value: Value, op: string, inner: string): Value | undefined {
   return input?.node?.op === inner ? input : undefined;
 }
 
-/** What a mean over the last axis, kept as 1, is taken of. */
+/** The operand of a mean over the last axis, kept as 1. */
 function lastAxisMean({ node, shape }: Value): Value | undefined {
   if (node?.op !== 'ReduceMean') return undefined;
   const [source, axes] = node.inputs as readonly Value[];

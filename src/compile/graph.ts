@@ -19,7 +19,7 @@ export interface Value {
   readonly node?: Node;
 }
 
-/** What a loop does in each turn. */
+/** The body of a loop. */
 export interface Body {
   /** Stand for the states and entries of a turn. */
   readonly inputs: readonly Value[];
@@ -84,7 +84,7 @@ export class Graph {
     return this.constant(BigInt64Array.from(values, BigInt), [values.length], 'int64');
   }
 
-  /** Adds one node with a single output; an array without entries needs none. */
+  /** Adds one node with a single output; an empty array needs none. */
   node(
     op: string,
     inputs: readonly (Value | undefined)[],
@@ -135,7 +135,7 @@ export function arrayOf(values: ArrayLike<number>, dtype: DType): ConstantData {
   return BigInt64Array.from(Array.from(values, (x) => BigInt(Math.trunc(x))));
 }
 
-/** The nodes that the given values depend on, producers first; whatever nothing depends on is left out. */
+/** The nodes that the given values depend on, producers first; nodes that nothing depends on are left out. */
 export function reachable(outputs: readonly Value[]): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();

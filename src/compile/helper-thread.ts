@@ -4,7 +4,7 @@ import { onnxRuntimePaths } from '../runtime/onnx-runtime';
 import { kernelFile } from './kernel-folder';
 import type { KernelCall } from './update-kernel';
 
-/** What a helper of a training step works on. */
+/** Shared data of a training step's helper. */
 export interface HelperMemory {
   /** The update kernel, compiled for shared memory. */
   module: WebAssembly.Module;
@@ -54,7 +54,7 @@ export function createEvaluator(options: {
   return create(options);
 }
 
-/** What a helper can do: its part of a training step, or graphs whose arguments and results are sent. */
+/** The jobs of a helper: its part of a training step, or graphs with arguments and results as messages. */
 export type Job =
   | ({ kind: 'load' } & LoadJob)
   | { kind: 'run'; id: number; batch: BatchArrays }
@@ -64,7 +64,7 @@ export type Job =
   | { kind: 'close'; id: number }
   | { kind: 'dispose' };
 
-/** How long a job may take before the helper is taken for dead. */
+/** How long a job may take before the helper is considered dead. */
 const TIMEOUT = 600_000;
 
 /** A thread that does one job at a time while the main thread does its own share; waiting for it blocks. */
@@ -100,7 +100,7 @@ export class HelperThread {
     for (let now = done(); now !== this.posted; now = done()) {
       if (Atomics.wait(this.control, 1, now, TIMEOUT) === 'timed-out') throw failed('no answer for ten minutes');
     }
-    // Answers to jobs that an interrupt kept from being waited for come first.
+    // First come answers to earlier jobs, if an interrupt stopped the wait for them.
     let answer: { job: number; value: T; error?: string };
     do answer = receiveMessageOnPort(this.channel.port1)?.message;
     while (answer.job !== this.posted);

@@ -5,7 +5,7 @@ import { materialise, whole } from './lazy';
 import { insideGradient, isTracing } from './trace';
 import { tracingBackend } from './tracing-backend';
 
-/** What one turn of a scan returns: the next states, and what is kept of this turn. */
+/** Result of one iteration of a scan: the next states, and the outputs of this iteration. */
 export interface Turn {
   states: tf.Tensor[];
   kept?: tf.Tensor[];
@@ -15,7 +15,7 @@ export interface Turn {
  * A loop in which each turn depends on the one before: `turn(states, entries)` is called with the i-th entries of `sequences`
  * along their first axis. In a compiled function it is one node whose body is there once, whatever the number of turns, and what
  * does not depend on states or entries is computed before it; eagerly, and in a gradient, it is a loop.
- * @returns the last states, and what was kept of each turn, stacked along a new first axis.
+ * @returns the last states, and the outputs of all iterations, stacked along a new first axis.
  */
 export function scan(
   states: readonly tf.Tensor[],

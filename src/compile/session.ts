@@ -4,7 +4,7 @@ import { CompileError } from './errors';
 import { type BatchArrays, HelperThread } from './helper-thread';
 import { type OnnxModel, type Signature, signatureOf } from './onnx';
 
-/** What a graph returns, by name. */
+/** Results of a graph, by name. */
 export type Results = Record<string, ArrayBufferView>;
 
 /** @param threads threads within an operator. */
@@ -22,7 +22,7 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
   };
 }
 
-/** ONNX Runtime does not take a graph. */
+/** ONNX Runtime rejects a graph. */
 export function refused({ nodes }: Signature, error: unknown): CompileError {
   return new CompileError('Loading a compiled graph', {
     given: (error as Error).message,

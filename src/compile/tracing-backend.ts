@@ -29,7 +29,7 @@ interface Stored extends Lazy {
   graph: Graph;
 }
 
-/** Functions of tfjs that draw random numbers; what they return would be frozen into the graph. */
+/** Functions of tfjs that draw random numbers; their results would become constants of the graph. */
 const RANDOM =
   /^(randomNormal|randomUniform|randomUniformInt|truncatedNormal|randomStandardNormal|randomGamma|multinomial|dropout|rand)_?$/;
 
@@ -38,7 +38,7 @@ export class TracingBackend extends tf.KernelBackend {
   private readonly data = new tf.DataStorage<Stored>(this, tf.engine());
   private count = 0;
   graph = new Graph();
-  /** Names of the kernels emitted so far in this process; the tests see by it that none goes untested. */
+  /** Names of the kernels emitted so far in this process; tests use it to find untested kernels. */
   readonly emitted = new Set<string>();
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {

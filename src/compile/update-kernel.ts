@@ -36,9 +36,9 @@ export interface UpdateKernel {
   readonly name: 'simd' | 'plain';
   /** The memory, as one float32 array. */
   readonly memory: Float32Array;
-  /** What helper threads need to do a part of the work, where the memory is shared. */
+  /** For helper threads that share the work; only if the memory is shared. */
   readonly shared?: { module: WebAssembly.Module; memory: WebAssembly.Memory };
-  /** What the call returns; 0 for an update. */
+  /** Result of the call; 0 for an update. */
   run(call: KernelCall): number;
 }
 

@@ -4,7 +4,7 @@ import { foldIn, type Key, permutation, uniform } from '../runtime/random';
 
 /** Labelled square RGB images in memory. */
 export interface Dataset {
-  /** What it is, for logs. */
+  /** Name in logs. */
   name: string;
   /** Side in pixels. */
   size: number;
@@ -18,7 +18,7 @@ export interface Dataset {
   hash: string;
 }
 
-/** A data set with its hash. @throws InvalidInputError when the parts do not fit each other. */
+/** A data set with its hash. @throws InvalidInputError when sizes or labels are inconsistent. */
 export function makeDataset(parts: Omit<Dataset, 'hash' | 'count'>): Dataset {
   const { images, labels, size, classNames } = parts;
   const count = labels.length;
@@ -79,7 +79,7 @@ export interface BatchPlan {
 
 /**
  * The plan of any training step as a function of the key and the step alone, so that a resumed run sees the same batches.
- * Each epoch is a fresh permutation; batches run on across epochs. `plan(step)` may be asked in any order.
+ * Each epoch is a fresh permutation; batches run on across epochs. `plan(step)` may be called in any order.
  * @param flip mirror each image with probability 1/2
  */
 export function batchPlanner(

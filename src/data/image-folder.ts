@@ -5,7 +5,7 @@ import { InvalidInputError } from '../runtime/errors';
 import { type Dataset, makeDataset } from './dataset';
 import { centreCrop, type RgbImage } from './resample';
 
-/** A file that was left out, and why. */
+/** A skipped file, and why. */
 export interface SkippedFile {
   /** Path relative to the data folder. */
   file: string;
@@ -28,7 +28,7 @@ export interface ImageFolderOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
-/** A data set from a folder, and the files that are not in it. */
+/** A data set from a folder, and the files that were skipped. */
 export interface LoadedFolder {
   dataset: Dataset;
   skipped: SkippedFile[];
@@ -36,7 +36,7 @@ export interface LoadedFolder {
 
 const FORMATS = ['jpeg', 'png', 'webp'];
 
-/** Files decoded at a time; sharp works on threads of its own. */
+/** Files decoded at a time; sharp uses its own threads. */
 const IN_FLIGHT = 4;
 
 /**

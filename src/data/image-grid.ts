@@ -6,7 +6,7 @@ import { InvalidInputError } from '../runtime/errors';
 export interface GridOptions {
   /** Side of one image in pixels. */
   size: number;
-  /** Images a row. Default: a square grid. */
+  /** Images per row. Default: a square grid. */
   columns?: number;
   /** White pixels between images. Default 2. */
   gap?: number;

@@ -19,7 +19,7 @@ export interface ImageStream {
   count: number;
   /** Batches of at most `size` images; another one begins where the size of the images changes. Filled in while they are read. */
   batches(size: number): AsyncGenerator<PixelBatch>;
-  /** What was left out so far. */
+  /** Files skipped so far. */
   skipped: SkippedFile[];
 }
 

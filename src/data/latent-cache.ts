@@ -9,8 +9,8 @@ import { CerError } from '../runtime/errors';
 export type ArraySet = Map<string, { shape: number[]; data: Float32Array }>;
 
 /**
- * Arrays that are costly to make, kept in a file named by what they depend on; a file that fails its checksum is
- * made again.
+ * Arrays that are costly to make, kept in a file named by what they depend on; if its checksum is wrong they are
+ * recomputed.
  * @param inputs everything the arrays depend on (hashes of images and weights, options), as plain JSON
  */
 export async function cachedArrays(
@@ -39,7 +39,7 @@ function readIfWhole(path: string, identity: string): ArraySet | undefined {
     }
     return sealed !== undefined && metadata.identity === identity ? arrays : undefined;
   } catch (error) {
-    if (error instanceof CerError) return undefined; // damaged: made again
+    if (error instanceof CerError) return undefined; // damaged: recompute
     throw error;
   }
 }

@@ -13,7 +13,7 @@ export const PROCEDURAL_CLASSES = SILHOUETTES.flatMap((shape) => TEXTURES.map((t
 
 /**
  * Three disjoint splits: `train` (training and the buffer of ideal conditions), `reference` (the real side of FID) and
- * `control` (seen by neither, to tell repair from memory).
+ * `control` (used by neither, to separate refinement from memorisation).
  */
 export const SPLITS = ['train', 'reference', 'control'] as const;
 export type Split = (typeof SPLITS)[number];

@@ -40,7 +40,7 @@ export type Coefficient = (typeof COEFFICIENTS)[number];
 export interface Diffusion {
   /** Number of steps of this (respaced) process. */
   steps: number;
-  /** Per step the original step number, which is what a network is given. */
+  /** The original step number of each step, the time input of a network. */
   timestepMap: Int32Array;
   tables: DiffusionTables;
   /** `COEFFICIENTS` of every step in float32, `[steps, 8]`. */
@@ -92,7 +92,7 @@ function tablesOf(betas: Float64Array): DiffusionTables {
     sqrtReciprocalAlphaBar: alphaBar.map((a) => Math.sqrt(1 / a)),
     sqrtReciprocalMinusOne: alphaBar.map((a) => Math.sqrt(1 / a - 1)),
     posteriorVariance,
-    // The posterior variance is 0 at step 0; a process of one step has no step 1 to borrow from and takes beta.
+    // The posterior variance is 0 at step 0; a process of one step has no step 1, so it uses beta.
     posteriorLogVarianceClipped: posteriorVariance.map((v, t) =>
       Math.log(t > 0 ? v : steps > 1 ? posteriorVariance[1] : betas[0]),
     ),

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { foldIn, type Key, normal } from '../runtime/random';
 
-/** Where a sampler's random numbers come from: an explicit key, or draws recorded elsewhere. Row by row, as many as the shape says. */
+/** Source of a sampler's random numbers: an explicit key, or recorded draws. Row by row, in the requested shape. */
 export interface NoiseSource {
   /** Standard normal start of the reverse process. */
   initial(shape: [number, number]): Float32Array;

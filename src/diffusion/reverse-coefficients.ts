@@ -1,6 +1,6 @@
 import type { Diffusion } from './gaussian-diffusion';
 
-/** What one reverse step does with sample x, predicted noise e, variance values v and fresh noise z, entry by entry. */
+/** One reverse step as a function of sample x, predicted noise e, variance values v and fresh noise z, entry by entry. */
 export interface ReverseCoefficients {
   /** x_{t-1} = ofNoised x + ofEpsilon e + spread z, */
   ofNoised: Float32Array;

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { coefficientsAt, type StepIndex } from './coefficients';
 import type { Diffusion } from './gaussian-diffusion';
 
-/** What a network's output says about x_{t-1} and x_0; every tensor is `[rows, channels]`. */
+/** The x_{t-1} and x_0 that a network's output predicts; every tensor is `[rows, channels]`. */
 export interface ReversePrediction {
   mean: tf.Tensor2D;
   logVariance: tf.Tensor2D;

@@ -4,7 +4,7 @@ import type { Diffusion } from './gaussian-diffusion';
 import type { NoiseSource } from './noise';
 import { ancestralStep, ddimInverseStep, ddimStep, type Step } from './reverse-step';
 
-/** A network as a sampler sees it: noisy rows `[rows, channels]` and the original step number to `[rows, 2 channels]`. */
+/** The network that a sampler calls: noisy rows `[rows, channels]` and the original step number to `[rows, 2 channels]`. */
 export type NoisePredictor = (noised: tf.Tensor2D, originalStep: number, step: number) => tf.Tensor2D;
 
 export interface SamplerOptions {
@@ -31,7 +31,7 @@ export function checkSampler<T extends SamplerOptions>(options: T): T {
   return options;
 }
 
-/** Runs the reverse process from noise to `[rows, channels]`. Leaves no tensor but its result. */
+/** Runs the reverse process from noise to `[rows, channels]`. Every other tensor is disposed of. */
 export function sampleDiffusion(
   diffusion: Diffusion,
   network: NoisePredictor,

@@ -14,7 +14,7 @@ export interface LossTerms {
 
 /**
  * Terms of the hybrid loss of Nichol and Dhariwal (2021), per row, from a network's output at `noised`.
- * In `vb` the noise prediction is cut off from the gradient; rows with step 0 hold the negative log likelihood of a
+ * In `vb` no gradient flows through the noise prediction; rows with step 0 hold the negative log likelihood of a
  * Gaussian discretised to bins of width 2/255.
  * @param steps int32 `[rows]`; everything else is `[rows, channels]`, the output `[rows, 2 channels]`.
  */

@@ -30,7 +30,7 @@ export interface CurvePair {
   late: LateDifference;
 }
 
-/** What the page ships of a run: curves, and where they come from. */
+/** The part of a run that the page ships: curves, and their provenance. */
 export interface Figure3Data {
   provenance: {
     experiment: string;

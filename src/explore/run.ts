@@ -21,7 +21,7 @@ export async function runServer({ port, open, json }: { port: number; open: bool
   if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
   await server.close();
   release();
-  process.exitCode = 0; // Ctrl-C is how it is meant to end
+  process.exitCode = 0; // Ctrl-C is the normal way to stop it
 }
 
 /** Writes the page to a folder and returns the file to open. */
@@ -32,7 +32,7 @@ export async function writePage(folder: string): Promise<string> {
   return resolve(folder, 'index.html');
 }
 
-/** Takes over the curves of a run and returns the file that was written. */
+/** Stores the curves of a run for the page and returns the file that was written. */
 export function takeCurves(resultsFile: string): string {
   const text = `${JSON.stringify(figure3Data(resultsFile, CHECKPOINTS), null, 1)}\n`;
   mkdirSync(join(ROOT, 'data', 'explore'), { recursive: true });
@@ -40,7 +40,7 @@ export function takeCurves(resultsFile: string): string {
   return FIGURE_3_FILE;
 }
 
-/** A sentence when the shipped curves were made with other weights than those that lie here now. */
+/** A sentence if the shipped curves were recorded with weights other than the current ones. */
 export function staleNote({ provenance }: Figure3Data, now: Record<string, string>): string | undefined {
   const changed = Object.keys(now).filter((name) => provenance.checkpoints[name] !== now[name]);
   if (changed.length === 0) return undefined;

@@ -3,7 +3,7 @@ import { FileFormatError, MissingDependencyError } from '../runtime/errors';
 
 /** Random access to the bytes of a file or of a buffer, so that parsers can be tested and fuzzed without a disk. */
 export interface ByteSource {
-  /** How messages call it, usually the path. */
+  /** Name in messages, usually the path. */
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;

@@ -30,8 +30,8 @@ export function withChecksum<T extends object>(value: T): T & { checksum: string
 }
 
 /**
- * What was given to `withChecksum`, from the parsed JSON.
- * @param name what messages call it, e.g. a path and a line number
+ * The object given to `withChecksum`, from the parsed JSON.
+ * @param name name in messages, e.g. a path and a line number
  * @throws FileFormatError when the checksum is absent or differs
  */
 export function requireChecksum<T = unknown>(name: string, stored: unknown, remedy?: string): T {

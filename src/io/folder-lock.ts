@@ -3,11 +3,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InvalidInputError } from '../runtime/errors';
 
-/** Who holds a folder. */
+/** The process that holds a folder. */
 interface Holder {
   pid: number;
   host: string;
-  /** When this process began, and what the system says of it: another process of the same number began at another time. */
+  /** When this process began, and the system's own start time: another process with the same id has another one. */
   since: string;
   begun: string;
 }
@@ -15,8 +15,8 @@ interface Holder {
 const NAME = 'lock.json';
 
 /**
- * Takes a folder for this process alone, by a file in it, and returns what gives it back. The file of a process that is gone is taken over;
- * whether one of another machine is alive cannot be seen, so that is left to a person.
+ * Locks a folder for this process with a file in it, and returns a function that releases it. The lock of a process that has ended is taken
+ * over; whether a process on another machine is alive cannot be seen, so its lock must be removed by hand.
  * @throws InvalidInputError naming who holds the folder.
  */
 export function lockFolder(folder: string): () => void {
@@ -38,7 +38,7 @@ export function lockFolder(folder: string): () => void {
     }
     const holder = readHolder(path);
     if (holder && isAlive(holder)) throw inUse(folder, path, holder);
-    // Renaming it away is what only one of several takers can do.
+    // Of several processes only one can rename the file away.
     const aside = `${path}.${process.pid}.partial`;
     try {
       renameSync(path, aside);
@@ -48,7 +48,7 @@ export function lockFolder(folder: string): () => void {
     }
     const taken = readHolder(aside);
     if (taken && isAlive(taken))
-      renameSync(aside, path); // a quicker one's new lock: given back
+      renameSync(aside, path); // another process has just locked it: restore its lock
     else rmSync(aside, { force: true });
   }
   throw inUse(folder, path, readHolder(path));
@@ -72,7 +72,7 @@ function isAlive({ pid, host, begun }: Holder): boolean {
   return begun === begunOf(pid);
 }
 
-/** When a process began, in the system's own count (Linux); elsewhere nothing is known and every answer is the same. */
+/** When a process began, in the system's own count (Linux); a constant elsewhere. */
 function begunOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

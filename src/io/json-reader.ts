@@ -16,7 +16,7 @@ const WORDS: [string, Json][] = [
 ];
 
 /**
- * Parses a JSON text from a file that nobody vouches for. Where `JSON.parse` keeps the last of repeated names (so that two
+ * Parses a JSON text from an untrusted file. Where `JSON.parse` keeps the last of repeated names (so that two
  * readers may see two different tensors), puts names that look like integers first, and builds any number of values, this
  * refuses the first, keeps the order, and stops at the limits.
  * @throws SyntaxError saying what is wrong and where

@@ -10,7 +10,7 @@ export interface LoadOptions {
   key?: string;
 }
 
-/** Opens the weights in a file (of any format that `openWeightFile` knows) without reading them yet. */
+/** Opens the weights in a file of any format that `openWeightFile` supports; values are read later. */
 export function openWeights(path: string, { key }: LoadOptions = {}): Map<string, StoredTensor> {
   return chooseGroup(path, openWeightFile(path), key).tensors;
 }

@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve, sep, win32 } from 'node:path';
 import { FileFormatError } from '../runtime/errors';
 
 /**
- * The path of `name` below `folder`, for a name that comes out of a file: it may lead nowhere else, whoever wrote it.
+ * The path of `name` below `folder`, for a name from an untrusted file: it must not lead outside.
  * Neither needs to exist.
  * @param what whose name it is, for the error.
  * @throws FileFormatError for a name that is no text, empty, absolute, climbs with `..`, or passes a symbolic link that leaves the folder.
@@ -36,6 +36,6 @@ function isLink(path: string): boolean {
   try {
     return Boolean(lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink());
   } catch {
-    return true; // a name too long, a folder that may not be read: nothing to be trusted
+    return true; // a name too long, a folder that may not be read: not trusted
   }
 }

@@ -60,7 +60,7 @@ export interface TensorRecord {
   readonly data: ElementArray;
 }
 
-/** A tensor in a file: `data` is read at first use and kept; `read()` reads anew and keeps nothing. */
+/** A tensor in a file: `data` is read at first use and cached; `read()` reads again and caches nothing. */
 export interface StoredTensor extends TensorRecord {
   read(): ElementArray;
 }

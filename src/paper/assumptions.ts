@@ -8,7 +8,7 @@ const place = {
   notebook: 'notebooks/04-exponential-decay.ipynb',
 };
 
-/** The paper's four assumptions: the first three are the usual ones of diffusion models, the fourth is about the conditions. */
+/** The paper's four assumptions: the first three are the usual ones of diffusion models, the fourth concerns the conditions. */
 export const assumptions: CheckedEntry[] = [
   checked(checkAssumption1, {
     ...place,

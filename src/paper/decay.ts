@@ -15,7 +15,7 @@ const inconsistency = {
   notebook: 'notebooks/05-inconsistency.ipynb',
 };
 
-/** The paper on autoregressive conditions: their influence decays, and what they carry beyond need. */
+/** The paper on autoregressive conditions: their influence decays, and part of what they carry is redundant. */
 export const decayOfConditions: CheckedEntry[] = [
   checked(checkTheorem2, {
     ...decay,
@@ -30,7 +30,7 @@ export const decayOfConditions: CheckedEntry[] = [
     nature: 'test',
     basis: 'several sources',
     paper: 'The bound, for the linear chain of its Eq. 18.',
-    ours: 'M, beta and m in closed form, and the non-linear chain. For x_t drawn given c_i the norm is constant, so x_t is held apart.',
+    ours: 'M, beta and m in closed form, and the non-linear chain. For x_t drawn given c_i the norm is constant, so x_t is drawn independently.',
   }),
   checked(checkTheorem2Rate, {
     ...decay,
@@ -56,7 +56,7 @@ export const decayOfConditions: CheckedEntry[] = [
     kind: 'theorem',
     name: 'Theorem 2, constants of the proof',
     statement:
-      'The constant M that the proof gives, which goes like 1 / delta^2, is within a hundred times of what is true.',
+      'The constant M that the proof gives, which goes like 1 / delta^2, is within a factor of a hundred of the exact one.',
     checked: 'The bound through the least density on the ball that holds 99 % of the mass, over the exact one.',
     evidence: 'exact',
     nature: 'test',
@@ -97,7 +97,7 @@ export const decayOfConditions: CheckedEntry[] = [
     kind: 'lemma',
     name: 'Lemma 6',
     statement:
-      'A condition is what its token needs plus a rest, and the energy of the rest is what the last step handed on plus what is new.',
+      'A condition is the part that its token needs plus a rest; the energy of the rest is what the last step passed on plus what is new.',
     checked:
       'Energy of the rest measured from draws alone against a linear-Gaussian model in closed form, with an interval below 5 %; on trained models before and after refinement (notebook 09).',
     evidence: 'numerical',
@@ -114,7 +114,7 @@ export const decayOfConditions: CheckedEntry[] = [
     id: 'lemma-6-carried',
     kind: 'lemma',
     name: 'Lemma 6, carried over',
-    statement: 'Part of the energy of the rest was handed on by the step before.',
+    statement: 'Part of the energy of the rest was passed on by the previous step.',
     checked: 'That part measured by regression from draws against its closed form, with an interval below 5 %.',
     evidence: 'numerical',
     nature: 'test',

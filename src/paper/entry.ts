@@ -1,6 +1,6 @@
 import type { ClaimCheck, ClaimId } from '../theory/claim';
 
-/** What the entry is in the paper; `step` is the Sinkhorn step, which has no number there. */
+/** Kind of the entry in the paper; `step` is the Sinkhorn step, which has no number there. */
 export type EntryKind =
   | 'theorem'
   | 'proposition'
@@ -24,14 +24,14 @@ export type Evidence = 'exact' | 'numerical' | 'empirical';
  */
 export type Nature = 'identity' | 'test';
 
-/** Where the wording of a statement comes from: the full text of the paper was not available to us. */
+/** Source of a statement's wording: the full text of the paper was not available to us. */
 export type Basis = 'several sources' | 'one source' | 'our reading';
 
 /** One thing that the paper states or shows, and where this project checks it. */
 export interface PaperEntry {
   id: string;
   kind: EntryKind;
-  /** How the paper calls it, e.g. `Theorem 2`. */
+  /** The paper's name for it, e.g. `Theorem 2`. */
   name: string;
   /** What it says, in our words. */
   statement: string;
@@ -40,9 +40,9 @@ export interface PaperEntry {
   evidence: Evidence;
   nature: Nature;
   basis: Basis;
-  /** What of this is the paper's. */
+  /** The paper's part. */
   paper: string;
-  /** What of this is ours: a definition, a closed form, a control. */
+  /** Our part: a definition, a closed form, a control. */
   ours: string;
   /** Project path of the source, and the exported function in it that does the work. */
   source: string;

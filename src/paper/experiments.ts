@@ -1,6 +1,6 @@
 import type { PaperEntry } from './entry';
 
-/** What the paper shows rather than proves: made by notebooks, at a scale that a laptop can train. */
+/** What the paper shows empirically: reproduced by notebooks, at a scale that a laptop can train. */
 export const experiments: PaperEntry[] = [
   {
     id: 'algorithm-1',
@@ -9,7 +9,7 @@ export const experiments: PaperEntry[] = [
     statement:
       'Between transformer and denoiser, conditions are moved K times: short denoising, inverse process, transport to the ideal law, proximal step.',
     checked:
-      'Each part against a case known by hand, and the whole inside a generation; its effect is measured in the tables.',
+      'Each part against a case solved by hand, and the whole inside a generation; its effect is measured in the tables.',
     evidence: 'empirical',
     nature: 'test',
     basis: 'several sources',
@@ -25,9 +25,9 @@ export const experiments: PaperEntry[] = [
     kind: 'table',
     name: 'Table 1',
     statement:
-      'Refinement improves FID and Inception Score of AR and MAR on ImageNet 256, past the rivals named there.',
+      'Refinement improves FID and Inception Score of AR and MAR on ImageNet 256, beyond the baseline methods compared there.',
     checked:
-      'CDM, AR and MAR with and without refinement on procedural images, five trainings of each, three of rivals and control buffers, paired differences.',
+      'CDM, AR and MAR with and without refinement on procedural images, five trainings of each, three of baseline methods and control buffers, paired differences.',
     evidence: 'empirical',
     nature: 'test',
     basis: 'several sources',
@@ -76,12 +76,12 @@ export const experiments: PaperEntry[] = [
     kind: 'figure',
     name: 'Figure 1',
     statement: 'The pipeline: the refinement sits between transformer and denoiser and sees a sampled prior.',
-    checked: 'The seam in the samplers, at which conditions can be read and replaced, with the prior at hand.',
+    checked: 'The hook of the samplers, which reads and replaces conditions and receives the sampled prior.',
     evidence: 'empirical',
     nature: 'test',
     basis: 'several sources',
     paper: 'The picture.',
-    ours: 'The seam as an interface, and the refinement of one group drawn step by step.',
+    ours: 'The hook as an interface, and the refinement of one group drawn step by step.',
     source: 'src/refinement/condition-refinement.ts',
     function: 'conditionRefinement',
     test: 'test/refinement/condition-refinement.test.ts',

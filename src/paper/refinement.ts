@@ -93,11 +93,11 @@ export const refinement: CheckedEntry[] = [
     name: 'Theorem 3, convexity in its proof',
     statement: 'F is strongly convex along geodesics.',
     checked:
-      'Its largest excess in the middle of geodesics over what convexity allows, for random triples and one by hand.',
+      'Its largest excess in the middle of geodesics over what convexity allows, for random triples and one constructed by hand.',
     evidence: 'exact',
     nature: 'test',
     basis: 'several sources',
-    paper: 'Strong convexity, on which the sketch of the proof leans.',
+    paper: 'Strong convexity, which the sketch of the proof uses.',
     ours: 'The counterexample in the plane.',
   }),
   checked(checkTheorem3Generalised, {

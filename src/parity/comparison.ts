@@ -10,7 +10,7 @@ export interface ParityRow {
   holds: boolean;
 }
 
-/** Tolerances of the reference's README for float32, and those that it leaves to us. */
+/** Tolerances from the reference's README for float32, and our own where it gives none. */
 export const TOLERANCE = {
   /** float64 tables, relative. */
   table: 1e-12,

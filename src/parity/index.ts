@@ -36,7 +36,7 @@ export const runners: readonly Runner[] = [
   metricCases,
 ];
 
-/** A case together with what recomputes it. */
+/** A case and the family that recomputes it. */
 export interface PlannedCase {
   given: ReferenceCase;
   /** Undefined when no family recognises it. */
@@ -45,7 +45,7 @@ export interface PlannedCase {
   problem?: string;
 }
 
-/** What there is to run below a folder, and the files that are no cases. */
+/** The cases below a folder, and the files that are not cases. */
 export function planParity(folder: string): { planned: PlannedCase[]; other: string[] } {
   const { cases, other } = findCases(folder);
   return { planned: cases.map(plan), other };

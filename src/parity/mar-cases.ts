@@ -57,7 +57,7 @@ export function marInputs(
 ): { batch: MarBatch; draws: MarDraws } {
   const samples = mask.length / tokenCount(config);
   const placement = placeTokens(mask, tokenCount(config), config.bufferSize);
-  // The reference noises every token and masks the loss; only the rows of masked tokens are taken over.
+  // The reference noises every token and masks the loss; only the rows of masked tokens are used.
   const rows = Int32Array.from(
     Array.from({ length: config.noisesPerToken }, (_, repeat) =>
       [...placement.wanted].map((i) => i + repeat * mask.length),

@@ -71,7 +71,7 @@ export class ReferenceCase {
       : `${this.stem}.safetensors`;
   }
 
-  /** Part of the JSON, seen as the type that its family has. */
+  /** Part of the JSON, as the type of its family. */
   part<T>(name: string): T {
     return this.json[name] as T;
   }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { Comparison, type ParityRow } from './comparison';
 import type { ReferenceCase } from './reference';
 
-/** Recomputes the cases of one family, which it recognises by what their JSON holds, and compares. */
+/** Recomputes the cases of one family, recognised by the fields of their JSON, and compares. */
 export interface Runner {
   family: string;
   matches(given: ReferenceCase): boolean;

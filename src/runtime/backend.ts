@@ -14,7 +14,7 @@ export interface BackendInfo {
 
 const CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
 let current: BackendInfo | undefined;
-/** What `auto` came to. */
+/** The backend that `auto` selected. */
 let automatic: BackendInfo | undefined;
 
 /**

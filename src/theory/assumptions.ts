@@ -10,7 +10,7 @@ export interface LineMixture {
   deviation: number;
 }
 
-/** Two separate bumps: where a sample came from is still open half-way through the denoising. */
+/** Two separate bumps: half-way through the denoising a sample may still end in either. */
 const BUMPS: LineMixture = { means: [-1, 1], deviation: 0.2 };
 
 /** The schedules that are compared: T steps of the cosine schedule. */
@@ -97,7 +97,7 @@ export function checkAssumption1({ seed = 0, memory = 0 }: ClaimOptions & { memo
     error,
     samples,
     expected: { relation: '=', value: 0 },
-    // Without x_{t-1} the correlation is above 0.9: an interval of a twentieth tells the two apart.
+    // Without x_{t-1} the correlation is above 0.9: an interval of a twentieth separates the two.
     resolution: 0.05,
     detail:
       `partial correlation of x_t with x_{t-2} given x_{t-1} in the forward process (${partialCorrelation(at(step), at(step - 2)).value.toFixed(2)} ` +
@@ -166,7 +166,7 @@ export function checkAssumption3({ schedule = cosine }: ClaimOptions & { schedul
 
 /**
  * Assumption 4: the coefficients of the condition process (Eq. 18) are bounded and converge. Is that enough for its start to be
- * forgotten? Tried on random sequences of two coefficients with limits in a box.
+ * forgotten? Tested on random sequences of two coefficients with limits in a box.
  * @param options `box`: half the side of the box of the limits; below 1/2 every chain forgets, since |a_1| + |a_2| < 1.
  */
 export function checkAssumption4({ seed = 0, box = 1 }: ClaimOptions & { box?: number } = {}): ClaimResult {

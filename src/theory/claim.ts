@@ -51,10 +51,10 @@ export const ASSUMPTIONS = ['assumption-1', 'assumption-2', 'assumption-3', 'ass
 /** Everything that `cer claims` computes a number for. */
 export type ClaimId = StatementId | (typeof ASSUMPTIONS)[number];
 
-/** How a measured number must stand to the number of the claim. */
+/** The relation to the claim's number that a measured number must satisfy. */
 export type Relation = '<=' | '=' | '>=' | '<' | '>';
 
-/** What the claim says the measured number is compared with. */
+/** The number that the claim predicts, and its own error. */
 export interface Expected {
   relation: Relation;
   value: number;
@@ -69,7 +69,7 @@ export interface Expected {
  */
 export type ClaimVerdict = Verdict | 'assumption violated';
 
-/** One claim of the paper, turned into one number beside the number that the claim predicts. */
+/** One claim of the paper as a measured number and the number that the claim predicts. */
 export interface ClaimResult {
   /** Key of the registry in `src/paper`, e.g. `theorem-1`. */
   id: ClaimId;
@@ -79,7 +79,7 @@ export interface ClaimResult {
   /** Monte Carlo sample size, absent for closed forms. */
   samples?: number;
   expected: Expected;
-  /** How far inside the claim the number lies, in its own unit; negative when it is outside. */
+  /** Distance of the number from violating the claim, in its own unit; negative when the claim is violated. */
   margin: number;
   verdict: ClaimVerdict;
   /** One sentence: what was computed, on what, and what else was seen. */
@@ -88,7 +88,7 @@ export interface ClaimResult {
   violations?: string[];
 }
 
-/** What every check takes; each check may add options of its own. */
+/** Options of every check; a check may have more. */
 export interface ClaimOptions {
   /** Seed of the random problem and of the Monte Carlo draws; default 0. */
   seed?: number;
@@ -137,7 +137,7 @@ export function claimResult(evidence: ClaimEvidence): ClaimResult {
     throw new InvalidInputError(`Evidence for ${id}`, {
       given: `measured ${measured} +- ${error}, expected ${relation} ${value} +- ${expected.error ?? 0}`,
       expected: 'finite numbers with errors >= 0',
-      remedy: 'Look at the computation behind the number; a claim is never judged on NaN or infinity.',
+      remedy: 'Look at the computation behind the number; a claim cannot be checked with NaN or infinity.',
     });
   }
   if (relation === '=' && value === 0 && evidence.resolution === undefined) {

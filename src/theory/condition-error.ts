@@ -61,7 +61,7 @@ export function sampledDifferenceOfNorms(mixture: GaussianMixture, samples: numb
 }
 
 /**
- * grad_x log p(c|x) for every class by central differences of the log posterior: knows nothing of scores, so it can check
+ * grad_x log p(c|x) for every class by central differences of the log posterior: it does not use scores, so it can check
  * them. Its error is about 1e-9 for densities with curvature of order one.
  * @param step width of the difference (default 1e-5, near the optimum between truncation and rounding).
  */

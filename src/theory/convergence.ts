@@ -17,7 +17,7 @@ import {
 const ETAS = [0.05, 0.25, 0.5, 1, 4];
 
 /**
- * Proposition 2: each JKO step minimises F + W2^2 / (2 eta), hence F + W2^2 / (2 eta) never exceeds the F before it. Tried on
+ * Proposition 2: each JKO step minimises F + W2^2 / (2 eta), hence F + W2^2 / (2 eta) never exceeds the F before it. Tested on
  * Gaussians against random competitors, on joint laws and on particles with lambda > 0; the worst case counts.
  */
 export function checkProposition2({ seed = 0 }: ClaimOptions = {}): ClaimResult {
@@ -69,7 +69,7 @@ interface NumericalStep {
 
 /**
  * argmin over particle positions of W2^2(x, target) + W2^2(x, before) / (2 eta): the best of four gradient descents, three of them from disturbed
- * starts. Both distances are solved by exact transport at every iterate; nothing of the closed form of the step is used.
+ * starts. Both distances are solved by exact transport at every iterate; the closed form of the step is not used.
  */
 export function numericalStep(
   before: Float64Array,
@@ -216,7 +216,7 @@ function matched(x: Float64Array, y: Float64Array): Float64Array {
 
 /**
  * Half-way along a path between two clouds: W2^2 to the base minus what 2-convexity allows, (f_0 + f_1) / 2 - |x_0 - x_1|^2 / 4, relative to f_0 + f_1.
- * @param path `plain`: the geodesic from one to the other; `generalised`: by way of the base.
+ * @param path `plain`: the geodesic from one to the other; `generalised`: through the base.
  */
 export function convexityExcess([base, from, to]: Clouds, path: 'plain' | 'generalised'): number {
   const cost = (x: Float64Array) => exactTransport({ x: base, y: x, dimension: 2 }).cost;
@@ -253,7 +253,7 @@ export function checkTheorem3Convexity({ seed = 0 }: ClaimOptions = {}): ClaimRe
   });
 }
 
-/** What saves Theorem 3: F is strongly convex along generalised geodesics, which go by way of P_c*. */
+/** The repair of Theorem 3's proof: F is strongly convex along generalised geodesics, which pass through P_c*. */
 export function checkTheorem3Generalised({
   seed = 0,
   path = 'generalised',

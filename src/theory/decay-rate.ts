@@ -97,7 +97,7 @@ export function checkTheorem2Rate({ seed = 0, claimed = 0 }: ClaimOptions & { cl
     samples: 4000,
     expected: { relation: '=', value: worst.radius },
     resolution: 0.02,
-    // What is left of the faster root and of the change of the coefficients at the first step of the fit.
+    // Remainder of the faster root and of the change of the coefficients at the first step of the fit.
     rounding: 2e-3,
     detail:
       `beta fitted from sampled paths against the spectral radius, for the chain that is furthest off (${worst.name}). All: ` +
@@ -134,7 +134,7 @@ export function proofFactor(dimension: number, outside: number): number {
   return 1 / delta + Math.exp(-1) / delta ** 2;
 }
 
-/** Theorem 2, whether its proof says anything: how far its constant, which goes like 1 / delta^2, is above what is true. */
+/** Theorem 2, whether its proof gives a useful bound: the ratio of its constant, which grows like 1 / delta^2, to the exact one. */
 export function checkTheorem2Constants({
   seed = 0,
   outside = 0.01,

@@ -6,7 +6,7 @@ export interface DecayFit {
   amplitude: number;
   /** Factor per step; 1 when nothing decays. */
   beta: number;
-  /** m of Theorem 2, the value that is never undershot. */
+  /** m of Theorem 2, the value that the fit decays to. */
   floor: number;
   /** Share of the sequence's variance that the fit explains (R^2); 0 for a sequence that a constant fits as well. */
   goodness: number;
@@ -34,7 +34,7 @@ export function fitDecay(
   for (let i = 0; i < values.length; i++) mean += values[i] / values.length;
   let total = 0;
   for (let i = 0; i < values.length; i++) total += (values[i] - mean) ** 2;
-  // Any beta fits a constant with amplitude 0; the honest answer is that nothing decays.
+  // Any beta fits a constant with amplitude 0; so it is reported as no decay.
   if (total <= 1e-20 * values.length * mean * mean) {
     return { amplitude: mean - (floor ?? 0), beta: 1, floor: floor ?? 0, goodness: 0 };
   }

@@ -15,7 +15,7 @@ export interface AssumptionTest {
   law: string;
   /** Probability of a statistic this extreme under the null. */
   probability: number;
-  /** Size of the departure in words of its own, because any departure is significant with enough samples. */
+  /** Effect size with its name, because with enough samples any departure is significant. */
   effect: { name: string; value: number };
   samples: number;
 }
@@ -161,7 +161,7 @@ export async function localLipschitz(
   };
 }
 
-/** What a least-squares regression of `target` on `regressors` (both centred) leaves over. */
+/** Residual of a least-squares regression of `target` on `regressors` (both centred). */
 function residualOf(target: Matrix, regressors: Matrix): Matrix {
   const basis = regressors.mmul(inverseRoot(regressors.transpose().mmul(regressors)));
   return Matrix.sub(target, basis.mmul(basis.transpose().mmul(target)));

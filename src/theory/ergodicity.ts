@@ -40,13 +40,13 @@ export function whitenedKernel(joint: JointGaussian): LinearKernel {
 export interface KernelStability {
   /** W2 between the two laws after each step. */
   distance: number[];
-  /** Its bound: the one-step discrepancies, each faded by the perturbed kernel's norm to the power of the steps since. */
+  /** Its bound: the one-step discrepancies, each times the perturbed kernel's norm to the power of the steps since. */
   bound: number[];
 }
 
 /**
- * Runs a kernel and a perturbed one from the same law. One step changes the law at hand by at most
- * gamma_k = (E||dA c + db||^2)^(1/2) + W2(N(0, Q), N(0, Q')), and what was there before by the norm of A'.
+ * Runs a kernel and a perturbed one from the same law. One step changes the current law by at most
+ * gamma_k = (E||dA c + db||^2)^(1/2) + W2(N(0, Q), N(0, Q')), and scales earlier discrepancies by at most the norm of A'.
  */
 export function kernelStability(
   kernel: LinearKernel,
@@ -150,7 +150,7 @@ export function checkLemma3({ seed = 0 }: ClaimOptions = {}): ClaimResult {
     measured: value,
     error,
     samples,
-    // Without conditioning the correlation is about 0.5: an interval of a twentieth tells the two apart.
+    // Without conditioning the correlation is about 0.5: an interval of a twentieth separates the two.
     expected: { relation: '=', value: 0 },
     resolution: 0.05,
     detail:
@@ -195,8 +195,8 @@ export function checkLemma7({ seed = 0 }: ClaimOptions = {}): ClaimResult {
 }
 
 /**
- * Lemma 9: the law of the condition approaches its stationary law geometrically, from every start, at the rate of the largest squared
- * canonical correlation: not only at most, but just as fast. The start that is furthest off counts.
+ * Lemma 9: the law of the condition approaches its stationary law geometrically, from every start, and exactly at the rate of the largest
+ * squared canonical correlation. The start that is furthest off counts.
  * @param options `factor` multiplies the rate that is claimed.
  */
 export function checkLemma9({ seed = 0, factor = 1 }: ClaimOptions & { factor?: number } = {}): ClaimResult {

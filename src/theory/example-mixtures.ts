@@ -4,7 +4,7 @@ import { type ComponentInput, type GaussianMixture, gaussianMixture } from './ga
 
 /**
  * The planar example of the notebooks: three classes, one of two separate clouds, one narrow, one broad that overlaps
- * the others, so that the class can be told in some places and not in others.
+ * the others, so that x determines the class in some places and not in others.
  */
 export function planarExample(): GaussianMixture {
   return gaussianMixture([

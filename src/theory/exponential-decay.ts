@@ -33,7 +33,7 @@ export function conditionalVariance({ noise, alphaBar }: GaussianToken): number 
 /**
  * Root mean square of ||grad_x log p_t(x_t | c_i)|| for i = 0 .. steps-1, exact, with x_t from its stationary marginal and
  * independent of the chain. (With x_t drawn from p_t(x_t|c_i) itself the norm would be sqrt(tokenWidth / variance) at every
- * step: Theorem 2 speaks about a given x_t.)
+ * step: Theorem 2 is about a given x_t.)
  */
 export function scoreNorms(chain: ConditionChain, token: GaussianToken, steps: number): Float64Array {
   const v = conditionalVariance(token);
@@ -47,7 +47,7 @@ export function scoreNorms(chain: ConditionChain, token: GaussianToken, steps: n
 }
 
 /**
- * The part of the gradient that the start still causes: ||E[score | start] - E[score | stationary]|| per step, exact. It falls
+ * The part of the gradient that still depends on the start: ||E[score | start] - E[score | stationary]|| per step, exact. It falls
  * by the spectral radius per step, while the norm above, being quadratic in it, falls towards m by its square.
  */
 export function scoreShifts(chain: ConditionChain, token: GaussianToken, steps: number): Float64Array {
@@ -59,7 +59,7 @@ export function scoreShifts(chain: ConditionChain, token: GaussianToken, steps: 
   );
 }
 
-/** M, beta and m of Theorem 2 known before the chain is run: from the roots, the observation and the stationary law. */
+/** M, beta and m of Theorem 2, computed before the chain is run: from the roots, the observation and the stationary law. */
 export function theoremEnvelope(
   roots: readonly number[],
   chain: ConditionChain,
@@ -191,7 +191,7 @@ function problemOf({ seed = 0, roots }: DecayClaimOptions) {
 
 /**
  * Theorem 2: ||grad log p_t(x_t|c_i)|| <= M beta^i + m at every step. Exact for a linear AR chain, with M, beta and m known
- * beforehand, as is the bound M beta^i on the part that the start causes; and, for a non-linear chain, the sure bound M L^i of every coupled path.
+ * beforehand, as is the bound M beta^i on the part that depends on the start. For a non-linear chain, the bound M L^i of every coupled path.
  */
 export function checkTheorem2(options: DecayClaimOptions = {}): ClaimResult {
   const { roots, chain, token } = problemOf(options);

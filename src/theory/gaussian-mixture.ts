@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { InvalidInputError } from '../runtime/errors';
 import { categorical, foldIn, type Key, normal } from '../runtime/random';
 
-/** One Gaussian of a mixture as it is written down. */
+/** One Gaussian of a mixture, as given by the caller. */
 export interface ComponentInput {
   /** Relative weight, > 0; weights are normalised to sum 1. */
   weight: number;
@@ -49,7 +49,7 @@ export interface MixtureEvaluation {
 }
 
 /**
- * Builds a mixture; each covariance is taken apart once, so that every noise level is then free.
+ * Builds a mixture; each covariance is diagonalised once, so that noise levels cost nothing afterwards.
  * @throws InvalidInputError for weights <= 0, shapes that differ, unused labels, or a covariance that is not symmetric
  *   positive definite.
  */

@@ -79,7 +79,7 @@ export function anchorBias(target: Gaussian, anchor: Gaussian, lambda: number): 
   return (lambda / (1 + lambda)) * Math.sqrt(gaussianDistance(target, anchor).squared);
 }
 
-/** Particles and what one step of the flow did to them. */
+/** Particles along a flow, and measurements at each step. */
 export interface ParticlePath {
   /** `[steps + 1]` clouds, each `[n, dimension]`. */
   clouds: Float64Array[];
@@ -135,8 +135,8 @@ export function particleFlow(
 }
 
 /**
- * Moves particles by Sinkhorn steps (Algorithm 1's update) and measures each cloud by exact transport: what entropy does to the
- * rate and to where the flow ends.
+ * Moves particles by Sinkhorn steps (Algorithm 1's update) and measures each cloud by exact transport: the effect of entropy on the
+ * rate and on the limit of the flow.
  */
 export function entropicFlow(
   start: Float64Array,

@@ -32,7 +32,7 @@ export interface RecoveredControl {
   unconditional: Float64Array;
   /** g(x, c), the slope of the guided score in the scale. */
   control: Float64Array;
-  /** Root mean square of what a line in the scale leaves over; 0 for scores that really are of the guided form. */
+  /** Root mean square of the residual of a line in the scale; 0 for scores that are of the guided form. */
   residual: number;
 }
 
@@ -77,8 +77,8 @@ export function cosineAlphaBar(time: number): number {
 }
 
 /**
- * Deterministic (DDIM) sampling from pure noise with exact guided scores: what classifier-free guidance does when nothing
- * is left to learn.
+ * Deterministic (DDIM) sampling from pure noise with exact guided scores: classifier-free guidance with a
+ * perfect model.
  * @returns `[count, dimension]` row-major.
  */
 export function sampleGuided(

@@ -83,7 +83,7 @@ export function exactInconsistency(model: LinearGaussianModel, step: number, sha
 }
 
 /**
- * Measures Lemma 6 on conditions and tokens alone, knowing nothing of the model: projection on the canonical directions of c_i
+ * Measures Lemma 6 from conditions and tokens alone, without the model: projection on the canonical directions of c_i
  * with x^(i), then a linear regression of eta_i on eta_{i-1}. Injected energy is the residual with its degrees of freedom
  * corrected, so that unrelated steps give carried = 0 on average.
  * @param conditions `[samples, steps, width]`; reduce wide ones with `principalTrajectories` first (width below samples / 4).

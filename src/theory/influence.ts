@@ -3,7 +3,7 @@ import { foldIn, type Key, key } from '../runtime/random';
 import { type DecayFit, fitDecay } from './decay';
 import { type Trajectories, validateTrajectories } from './trajectories';
 
-/** How much of an early condition is still to be seen in the later ones. */
+/** How strongly later conditions still depend on an early one. */
 export interface InfluenceDecay {
   /** Vector correlation of c_{origin + lag} with c_origin, lag = 0 .. steps - 1 - origin; 1 at lag 0, 0 when forgotten. */
   correlation: Float64Array;

@@ -13,7 +13,7 @@ import {
 } from './linear-gaussian';
 
 /**
- * Token x and condition c with a joint normal law of mean zero, and the iteration that Proposition 1 speaks of (**ours**):
+ * Token x and condition c with a joint normal law of mean zero, and our reading of the iteration in Proposition 1:
  * denoise a patch given the condition, x_k ~ p(x|c_k), then form the next condition from the patch, c_{k+1} ~ p(c|x_k).
  * With canonical correlations r_j between x and c this is the chain c_{k+1} = A c_k + noise, A with eigenvalues r_j^2.
  */
@@ -98,7 +98,7 @@ export function conditionLaws(joint: JointGaussian, start: NormalLaw, steps: num
   return laws;
 }
 
-/** The law the conditions settle to, that of c itself. */
+/** The stationary law of the conditions, that of c itself. */
 export function stationaryLaw({ condition }: JointGaussian): NormalLaw {
   return { mean: Matrix.zeros(condition.rows, 1), covariance: condition };
 }
@@ -152,7 +152,7 @@ export interface SimulatedDenoising {
   tokens: Matrix[];
 }
 
-/** Runs the iteration on `samples` independent chains: a patch is denoised, its noised version asked for the gradient. */
+/** Runs the iteration on `samples` independent chains: a patch is denoised, and the gradient is taken at its noised version. */
 export function simulateDenoising(
   joint: JointGaussian,
   start: NormalLaw,

@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../runtime/errors';
 import { evaluate, type GaussianMixture, type MixtureEvaluation } from './gaussian-mixture';
 
-/** A function of a point and of what the mixture says there. */
+/** A function of a point and of the mixture's values there. */
 export type Integrand = (x: Float64Array, at: MixtureEvaluation) => number;
 
 /** An axis-parallel box `[low, high]` per dimension. */

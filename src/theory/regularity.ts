@@ -162,7 +162,7 @@ export function steepness(mixture: GaussianMixture, delta: number, points = 161)
   return found;
 }
 
-/** Lemma 4: p_t(x|c) is bounded below by delta. False on the whole space; measured is the mass where it fails. */
+/** Lemma 4: p_t(x|c) is bounded below by delta. False on the whole space; the check measures the mass where it fails. */
 export function checkLemma4({ seed = 0 }: ClaimOptions = {}): ClaimResult {
   const delta = 1e-3;
   const samples = 20_000;

@@ -52,7 +52,7 @@ export function posteriorMean(at: MixtureEvaluation, f: (label: number) => numbe
   return sum;
 }
 
-/** tr Cov_{c|x}(grad log p(x|c)): what Theorem 1 gives away at x. */
+/** tr Cov_{c|x}(grad log p(x|c)): the gap of Theorem 1 at x. */
 export function posteriorSpread(at: MixtureEvaluation): number {
   return posteriorMean(at, (c) => squaredDistance(at.classScores[c], at.score));
 }
@@ -202,7 +202,7 @@ export function checkTheorem1Gap({ seed = 0 }: ClaimOptions = {}): ClaimResult {
   });
 }
 
-/** The terms of Lemma 1 for a law (already diffused): each form is built from the others' parts only where it must be. */
+/** The terms of Lemma 1 for a law (already diffused): each form shares parts with the others only where unavoidable. */
 export interface ScoreMatchingTerms {
   /** E||s - grad log p||^2, by quadrature. */
   explicit: number;

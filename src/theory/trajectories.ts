@@ -3,7 +3,7 @@ import { InvalidInputError } from '../runtime/errors';
 
 /**
  * Condition vectors as a model (or a theory) produced them: `samples` independent images, `steps` autoregressive steps,
- * `width` numbers each, row-major `[samples, steps, width]`. Everything that is measured on trained networks takes this.
+ * `width` numbers each, row-major `[samples, steps, width]`. All measurements on trained networks use this type.
  */
 export interface Trajectories {
   data: Float64Array | Float32Array;

@@ -89,7 +89,7 @@ describe('the curves on the page', () => {
         assert.equal(curve.mean.length, curve.error.length);
         assert.ok([...curve.mean, ...curve.error].every(Number.isFinite));
       }
-      const verdicts = { holds: 'as in the paper:?', fails: 'the other way round', undecided: 'not decided' };
+      const verdicts = { holds: 'as in the paper:?', fails: 'opposite to the paper', undecided: 'not decided' };
       assert.match(describeFigure3(data, settings), new RegExp(verdicts[pair.late.verdict]));
       // The verdict follows from the interval: "holds" only when all of it is on the paper's side.
       const { low, high, verdict } = pair.late;

@@ -15,9 +15,9 @@ export function register(program: Command): void {
   executionOptions(
     program
       .command('ablate')
-      .description('what each knob of the refinement does: one at a time, and a random search over all')
+      .description('measure the effect of each knob of the refinement: one at a time, and a random search over all')
       .addOption(choiceOption('--model <name>', 'whose conditions are refined', ['AR', 'MAR']).default('AR'))
-      .option('--knobs <names>', 'these knobs alone, separated by commas (default: all; named below)')
+      .option('--knobs <names>', 'only these knobs, separated by commas (default: all; listed below)')
       .option('--random <n>', 'points of a random search over the knobs (default: none)', wholeNumber)
       .option('--seeds <n>', 'sampling seeds 0 .. n - 1', wholeNumber, 5)
       .option('--images <n>', 'images per row, a multiple of 10', wholeNumber, 500),
@@ -40,8 +40,8 @@ Examples:
   cer ablate --model MAR --knobs epsilon,iterations --seeds 3
   cer ablate --random 40 --queue redis://127.0.0.1:6379
 
-The sweep is written to the folder as ablation-MODEL.json: edit it and run it with \`cer sweep\`; rows that are there are
-kept. Every point is compared with the refinement at its defaults and with itself without refinement, over shared seeds.`;
+The sweep is written to the folder as ablation-MODEL.json: edit it and run it with \`cer sweep\`; existing rows are
+reused. Every point is compared with the refinement at its defaults and with the same run without refinement, over shared seeds.`;
 }
 
 async function run({ model, knobs, random, seeds, images, ...options }: AblateArguments): Promise<void> {
@@ -58,7 +58,7 @@ async function run({ model, knobs, random, seeds, images, ...options }: AblateAr
   await execute(plan, name, options);
 }
 
-/** Writes the sweep; another one of that name, which somebody may have edited, is moved aside. */
+/** Writes the sweep; a different file of that name, which may have been edited, is renamed. */
 async function keep(path: string, text: string): Promise<void> {
   const { existsSync, readFileSync, renameSync } = await import('node:fs');
   const { writeFileAtomic } = await import('../../io/atomic-file');

@@ -12,15 +12,15 @@ interface ClaimsOptions {
 export function register(program: Command): void {
   program
     .command('claims')
-    .description("check the paper's statements and assumptions, each as a number beside what it should be")
-    .option('--json', 'an array of rows on standard output and nothing else')
+    .description("check the paper's statements and assumptions, each as a number next to its expected value")
+    .option('--json', 'print only an array of rows on standard output')
     .option('--only <ids>', 'comma-separated ids, e.g. theorem-2,lemma-6')
     .option('--seed <number>', 'seed of the random problems and draws', seedNumber, 0)
     .addHelpText(
       'after',
       `
 A verdict is "holds" or "fails" only when the whole interval (four standard errors) is on one side.
-A violated assumption is a result: it says where and by how much. A statement that fails is one too.
+A violated assumption is a result: the row says where and by how much. A statement that fails is a result too.
 An identity is true by algebra and tests this code; a test could come out the other way.
 Exit code 1 means that an identity fails: this code is wrong.
 

@@ -7,16 +7,16 @@ interface ConvertOptions {
   json?: boolean;
 }
 
-/** `cer convert`: weights of PyTorch's .pth or NumPy into safetensors or npz, every bit kept. */
+/** `cer convert`: weights from PyTorch's .pth or NumPy to safetensors or npz, bit for bit. */
 export function register(program: Command): void {
   program
     .command('convert')
-    .description('convert weights from .pth, .safetensors or NumPy to .safetensors or .npz; every bit is kept')
+    .description('convert weights from .pth, .safetensors or NumPy to .safetensors or .npz, bit for bit')
     .argument('<in>', 'a .pth, .safetensors, .npz or .npy file')
     .argument('<out>', 'a path that ends in .safetensors or .npz')
     .option('--key <name>', 'which weights of a checkpoint, e.g. model_ema (default: model, where there is one)')
     .option('--all', 'all tensors of a checkpoint under dotted names, e.g. model_ema.mask_token')
-    .option('--json', 'one object on standard output and nothing else')
+    .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
       `

@@ -4,9 +4,9 @@ import { EXIT } from '../main';
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description('say what this machine has for the project, what is missing, and the remedy')
-    .option('--json', 'an array of rows {what, status, found, remedy} on standard output and nothing else')
-    .addHelpText('after', '\nExit code 3 when something that is needed is missing.\n\nExample:\n  cer doctor')
+    .description('report what this machine has for the project, what is missing, and the remedy')
+    .option('--json', 'print only an array of rows {what, status, found, remedy} on standard output')
+    .addHelpText('after', '\nExit code 3 if something required is missing.\n\nExample:\n  cer doctor')
     .action(async ({ json }: { json?: boolean }) => {
       const { examine } = await import('../../runtime/doctor');
       const rows = await examine();

@@ -23,9 +23,12 @@ export function register(program: Command): void {
       '--reference <dir>',
       'real images: a folder, or procedural:reference|control|train (default: procedural:reference, none with --statistics)',
     )
-    .option('--statistics <file>', 'mu and sigma of real features, .npz as FID tools write them: FID is against these')
+    .option(
+      '--statistics <file>',
+      'mu and sigma of real features, .npz as FID tools write them: FID is computed against these',
+    )
     .addOption(
-      choiceOption('--features <name>', 'what is compared: features of the small classifier, or of InceptionV3', [
+      choiceOption('--features <name>', 'features to compare: of the small classifier, or of InceptionV3', [
         'classifier',
         'inception',
       ]).default('classifier'),
@@ -36,16 +39,11 @@ export function register(program: Command): void {
     )
     .option('--classifier <file>', 'classifier whose features are compared (default: the shipped one)')
     .option('--neighbours <k>', 'neighbours in precision, recall, density and coverage', wholeNumber, 3)
-    .option(
-      '--rows <n>',
-      'images of each side whose features are compared pair by pair, evenly spaced',
-      wholeNumber,
-      5000,
-    )
+    .option('--rows <n>', 'images of each set whose features are compared pairwise, evenly spaced', wholeNumber, 5000)
     .option('--strict', 'stop at the first unusable image file instead of skipping it')
     .option('--convert', 'convert grey and CMYK images instead of skipping them')
-    .option('--dry-run', 'count the images, show what would be measured with an estimate, and stop')
-    .option('--json', 'an array of rows on standard output and nothing else')
+    .option('--dry-run', 'count the images, show what would be measured and an estimate, and stop')
+    .option('--json', 'print only an array of rows on standard output')
     .addHelpText(
       'after',
       `
@@ -76,7 +74,7 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
   const { useBackend } = await import('../../runtime/backend');
   const { evaluateImages } = await import('../../evaluation/evaluate-folder');
   await useBackend();
-  if (options.dryRun) return rehearse(images, options);
+  if (options.dryRun) return printDryRun(images, options);
   const line = new ProgressLine();
   const onProgress = (what: string, done: number, total: number) =>
     line.show(`${what}: ${done} of ${total} images`, done === total);
@@ -87,7 +85,7 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
   console.log(markdownTable(rows, 5));
 }
 
-async function rehearse(images: string, options: Omit<EvaluateArguments, 'classifier'>): Promise<void> {
+async function printDryRun(images: string, options: Omit<EvaluateArguments, 'classifier'>): Promise<void> {
   const { countImages, estimateEvaluation } = await import('../../study/dry-run');
   const { openExtractor, referenceOf } = await import('../../evaluation/evaluate-folder');
   const { dryRunText } = await import('../dry-run');

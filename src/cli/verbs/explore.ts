@@ -8,19 +8,19 @@ interface Options {
   json?: boolean;
 }
 
-/** `cer explore`: a local page to play with the flow, the decay and Figure 3. */
+/** `cer explore`: a local page to explore the flow, the decay and Figure 3. */
 export function register(program: Command): void {
   program
     .command('explore')
-    .description('open a local page to play with the flow, the decay and Figure 3, computed live in the browser')
-    .option('--port <port>', 'port to listen on, on this machine only; 0 takes a free one', portNumber, 8890)
-    .option('--no-open', 'print the address and do not start a browser')
-    .option('--build <folder>', 'write the page as files that open without a server, and end')
+    .description('open a local page to explore the flow, the decay and Figure 3, computed live in the browser')
+    .option('--port <port>', 'port to listen on, on this machine only; 0 selects a free one', portNumber, 8890)
+    .option('--no-open', 'print the address without starting a browser')
+    .option('--build <folder>', 'write the page as files that open without a server, and exit')
     .option(
       '--take-curves <file>',
-      'take the curves of the third panel from a figure-3.json of `cer reproduce`, and end',
+      'store the curves of a figure-3.json of `cer reproduce` for the third panel, and exit',
     )
-    .option('--json', 'the address, or the file that was written, as an object on standard output and nothing else')
+    .option('--json', 'print only an object with the address or the written file on standard output')
     .addHelpText(
       'after',
       `
@@ -30,7 +30,7 @@ Examples:
   cer explore --build page        # then open page/index.html
   cer explore --take-curves results/figure-3.json
 
-Ctrl-C ends it. No request leaves the machine. Exit status: 0 done, 2 the port is taken, 3 kernels are not built.`,
+Ctrl-C stops it. No request leaves the machine. Exit status: 0 done, 2 the port is taken, 3 kernels are not built.`,
     )
     .action(async ({ port, open, build, takeCurves, json }: Options) => {
       const explore = await import('../../explore/run');

@@ -14,14 +14,14 @@ interface ExportArguments {
 export function register(program: Command): void {
   program
     .command('export')
-    .description('save a part of a model as an .onnx file that any ONNX Runtime (1.17 or later) opens')
+    .description('export part of a model as an .onnx file that any ONNX Runtime (1.17 or later) can open')
     .requiredOption('--weights <file>', '.safetensors or .pth')
     .option('--preset <name>', "mar-b, kl16, ...; default the file's own configuration, or the preset that fits")
     .option('--key <name>', 'which weights of a checkpoint, e.g. model')
     .option('--part <name>', 'denoiser (mar, ar), network (cdm), decoder or encoder (vae); default the first of these')
     .option('--batch <n>', 'images, or rows of the denoiser; fixed in the file', '1')
     .option('--out <file>', 'file to write', 'model.onnx')
-    .option('--json', 'one object on standard output and nothing else')
+    .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
       `

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import type { WeightFile } from '../../io/weight-file';
 import { printable, printableLines } from '../../runtime/printable';
 
-/** `cer inspect`: what a file of weights or arrays holds. */
+/** `cer inspect`: lists the contents of a file of weights or arrays. */
 export function register(program: Command): void {
   program
     .command('inspect')
-    .description('list names, shapes and types of a weight file, count its parameters, tell which preset fits')
+    .description('list names, shapes and types of a weight file, count its parameters, name the preset that fits')
     .argument('<file>', '.safetensors, .pth, .npz or .npy')
-    .option('--json', 'one object on standard output and nothing else')
+    .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
       `
@@ -25,7 +25,7 @@ Example:
     });
 }
 
-/** State dicts that are compared with the presets: a checkpoint has a few, a hostile file has any number. */
+/** How many state dicts are compared with the presets: a checkpoint has a few, a hostile file any number. */
 const MOST_GROUPS = 16;
 
 /** Characters of a name, or of all plain values, that are printed. */

@@ -13,7 +13,7 @@ interface Options {
   json?: boolean;
 }
 
-/** What came of a notebook: how its execution ended, where it was asked for, and what keeps it from being committed. */
+/** Result for one notebook: how its execution ended, if requested, and why it cannot be committed yet. */
 interface Row {
   notebook: string;
   status?: string;
@@ -27,22 +27,22 @@ export function register(program: Command): void {
     .command('notebooks')
     .description('check, execute or strip the notebooks in place')
     .argument('[notebooks...]', 'files, names or numbers (default: all of notebooks/)')
-    .option('--check', 'say what keeps them from being committed; exit code 1 if anything does (the default)')
-    .option('--execute', 'execute them headless and keep the outputs in the files')
-    .option('--strip', 'take the outputs out of the files')
+    .option('--check', 'list what must be fixed before committing; exit code 1 if there is anything (the default)')
+    .option('--execute', 'execute them headless and save the outputs in the files')
+    .option('--strip', 'remove the outputs from the files')
     .addOption(choiceOption('--profile <name>', 'how much to compute', ['smoke', 'small', 'full']).default('small'))
     .addOption(
-      new Option('--parallel <n>', 'how many at a time')
+      new Option('--parallel <n>', 'number of notebooks executed at a time')
         .argParser(wholeNumber)
         .default(Math.min(2, availableParallelism()), '2, or 1 on a single core'),
     )
-    .option('--dry-run', 'with --execute: show what would be executed with an estimate, and stop')
-    .option('--json', 'an array with a row per notebook on standard output and nothing else')
+    .option('--dry-run', 'with --execute: show what would be executed and an estimate, and stop')
+    .option('--json', 'print only an array with a row per notebook on standard output')
     .addHelpText('after', '\nExample:\n  cer notebooks --execute 01-score-matching\n  cer notebooks --check')
     .action(async (names: string[], options: Options) => {
       const { findNotebooks } = await import('../../reproduce/batch');
       const files = findNotebooks(names);
-      if (options.dryRun && options.execute) return rehearse(files, options);
+      if (options.dryRun && options.execute) return printDryRun(files, options);
       const rows = new Map<string, Row>();
       if (options.strip) await stripAll(files);
       const executed = options.execute ? await executeAll(files, options, rows) : true;
@@ -57,7 +57,7 @@ async function stripAll(files: string[]): Promise<void> {
   for (const file of files) writeNotebook(file, strip(readNotebook(file)));
 }
 
-async function rehearse(files: string[], { profile, parallel, json }: Options): Promise<void> {
+async function printDryRun(files: string[], { profile, parallel, json }: Options): Promise<void> {
   const { notebookName } = await import('../../reproduce/document');
   const { estimateNotebooks } = await import('../../study/dry-run');
   const { dryRunText } = await import('../dry-run');

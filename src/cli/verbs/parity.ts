@@ -17,11 +17,11 @@ const SHIPPED = join(__dirname, '..', '..', '..', 'data', 'reference');
 export function register(program: Command): void {
   program
     .command('parity')
-    .description('compare models, diffusion, training, transport and metrics with recorded numbers of the reference')
+    .description('compare models, diffusion, training, transport and metrics with numbers recorded from the reference')
     .addOption(new Option('--reference <dir>', 'folder of recorded cases').default(SHIPPED, 'data/reference'))
     .option('--only <text>', 'only cases whose name contains this')
     .option('--all', 'print every tensor, not only the worst of each case')
-    .option('--json', 'an array of rows {case, tensor, error, tolerance, holds} on standard output and nothing else')
+    .option('--json', 'print only an array of rows {case, tensor, error, tolerance, holds} on standard output')
     .addHelpText(
       'after',
       `

@@ -19,21 +19,21 @@ export function register(program: Command): void {
     .description('execute every notebook headless, write results/ and the report, print the summary')
     .addOption(choiceOption('--profile <name>', 'how much to compute', ['smoke', 'small', 'full']).default('small'))
     .option('--from-scratch', 'train the checkpoints first')
-    .option('--only <names...>', 'these notebooks alone (names or numbers)')
-    .option('--results <folder>', 'where results go (default: results/ in the project)')
+    .option('--only <names...>', 'only these notebooks (names or numbers)')
+    .option('--results <folder>', 'folder of the results (default: results/ in the project)')
     .addOption(
       new Option('--parallel <n>', 'notebooks at a time')
         .argParser(wholeNumber)
         .default(Math.min(2, availableParallelism()), '2, or 1 on a single core'),
     )
     .option('--dry-run', 'show the configuration in effect and an estimate of time and memory, and stop')
-    .option('--json', 'one object on standard output and nothing else')
+    .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
-      '\nExample:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: interrupted, the next call goes on there.\nThe profile full first does what `cer study` does: trainings of several seeds and sizes, tables, ablations.\nExit code 1 when a notebook failed, 3 when Jupyter is missing.\nCER_PARAMETERS (a JSON object) changes parameters of the notebooks, CER_BACKEND the backend.',
+      '\nExample:\n  cer reproduce --profile smoke\n  cer reproduce --only 01 09-refinement\n\nFinished notebooks are kept: after an interruption the next call resumes.\nThe profile full first runs `cer study`: trainings of several seeds and sizes, tables, ablations.\nExit code 1 when a notebook failed, 3 when Jupyter is missing.\nCER_PARAMETERS (a JSON object) changes parameters of the notebooks, CER_BACKEND the backend.',
     )
     .action(async ({ json, dryRun, ...options }: Options) => {
-      if (dryRun) return rehearse(options, json);
+      if (dryRun) return printDryRun(options, json);
       const { reproduce } = await import('../../reproduce/reproduce');
       const { summaryText } = await import('../../reproduce/findings');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
@@ -57,7 +57,7 @@ export function register(program: Command): void {
     });
 }
 
-async function rehearse(options: Omit<Options, 'json' | 'dryRun'>, json?: boolean): Promise<void> {
+async function printDryRun(options: Omit<Options, 'json' | 'dryRun'>, json?: boolean): Promise<void> {
   const { findNotebooks } = await import('../../reproduce/batch');
   const { notebookName } = await import('../../reproduce/document');
   const { estimateNotebooks, estimateTraining } = await import('../../study/dry-run');
@@ -79,7 +79,7 @@ async function rehearse(options: Omit<Options, 'json' | 'dryRun'>, json?: boolea
       const training = await estimateTraining(model, settings, { classes, images, steps });
       seconds += training.seconds;
     }
-    const basis = `${estimate.basis}; training tried here for a second a model`;
+    const basis = `${estimate.basis}; each model trained here for a second`;
     estimate = { ...estimate, seconds: estimate.seconds + seconds, basis };
   }
   const configuration = {

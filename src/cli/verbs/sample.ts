@@ -37,11 +37,11 @@ export function register(program: Command): void {
     .option('--config <json>', 'fields that differ from the preset, e.g. {"samplingSteps":"50"}')
     .option('--key <name>', 'which weights of a checkpoint, e.g. model')
     .option('--vae <file>', 'autoencoder that decodes the latents; needed for images')
-    .option('--class <labels>', 'class numbers, separated by commas, used in turn; default without a class')
+    .option('--class <labels>', 'class numbers, separated by commas, used in turn (default: no class)')
     .option('--count <n>', 'number of images', '4')
     .option('--batch <n>', 'images generated together (default: 8192 tokens, or 8 images of a large model)')
     .option('--seed <n>', 'the same seed, count and batch give the same images', '0')
-    .option('--out <file>', 'a .png grid, a folder for one .png an image, or a .npz of scaled latents', 'samples.png')
+    .option('--out <file>', 'a .png grid, a folder for one .png per image, or a .npz of scaled latents', 'samples.png')
     .option('--cfg <scale>', 'classifier-free guidance, 1 = none', '1')
     .option('--cfg-schedule <kind>', 'linear or constant', 'linear')
     .option('--steps <n>', 'generation steps of MAR (default: 64, or 8 for up to 64 tokens)')
@@ -49,8 +49,8 @@ export function register(program: Command): void {
     .option('--diffusion-steps <n>', 'steps per token: N, ddimN, or N..M for fewer as more tokens are known')
     .option('--ddim', 'deterministic DDIM instead of ancestral sampling')
     .option('--temperature <t>', 'scale of the noise of each step', '1')
-    .option('--dry-run', 'check files, names and options, show what would be done with an estimate, and stop')
-    .option('--json', 'one object on standard output and nothing else')
+    .option('--dry-run', 'check files, names and options, show what would be done and an estimate, and stop')
+    .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
       `
@@ -182,7 +182,7 @@ async function withAutoencoder(
   }
 }
 
-/** Everything that a run would check and use, and what it would cost; the weights' headers are read, nothing is generated. */
+/** The checks and settings of a run, and an estimate of its cost; only the weights' headers are read. */
 async function dryRun(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
   const { estimateSampling } = await import('../../study/dry-run');
@@ -252,7 +252,7 @@ async function run(options: SampleOptions, plan: Plan, model: OpenModel, decoder
       const made = from + labels.length;
       progress.show(`${made} of ${plan.labels.length} samples`, made === plan.labels.length);
     }
-    const { release } = abortOnInterrupt(); // what is being written is written to its end
+    const { release } = abortOnInterrupt(); // a file that is being written is completed
     await writeSamples(options.out, { chunks, shape, labels: [...plan.labels] });
     release();
   } finally {

@@ -17,16 +17,16 @@ export function register(program: Command): void {
   program
     .command('study')
     .description(
-      "the paper's tables and the ablations over several trainings: trains what is missing, makes every row, once",
+      "make the paper's tables and the ablations over several trainings: train what is missing, compute each row once",
     )
     .addOption(choiceOption('--size <name>', 'how much', ['full', 'smoke']).default('full'))
-    .option('--tables <names>', 'these alone, separated by commas (default: all)')
+    .option('--tables <names>', 'only these, separated by commas (default: all)')
     .option('--checkpoints <dir>', 'folder of the trainings', 'data/checkpoints')
-    .option('--store <dir>', 'folder of the rows; rows that are there are kept', 'runs/study')
+    .option('--store <dir>', 'folder of the rows; existing rows are reused', 'runs/study')
     .option('--results <dir>', 'folder of the finished tables', 'data/results')
     .option('--processes <n>', 'local processes (default: one per core)', wholeNumber)
-    .option('--dry-run', 'print what would be trained and made, with an estimate of the time, and stop')
-    .option('--json', 'the paths of the finished tables as an array and nothing else')
+    .option('--dry-run', 'print what would be trained and computed, with an estimate of the time, and stop')
+    .option('--json', 'print only an array with the paths of the finished tables')
     .addHelpText(
       'after',
       `
@@ -59,5 +59,5 @@ async function run({ tables: names, json, dryRun, ...options }: StudyArguments):
   release();
   if (json) console.log(JSON.stringify(written, null, 2));
   else for (const path of written) console.log(path);
-  if (signal.aborted) console.error('Interrupted. What is finished is kept; the same command goes on there.');
+  if (signal.aborted) console.error('Interrupted. Finished work is kept; the same command resumes.');
 }

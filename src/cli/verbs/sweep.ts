@@ -5,7 +5,7 @@ import type { Row } from '../../sweep/store';
 import { wholeNumber } from '../arguments';
 import { EXIT } from '../main';
 
-/** What `cer sweep` and `cer ablate` have in common. */
+/** Options that `cer sweep` and `cer ablate` share. */
 export interface ExecutionOptions {
   out: string;
   processes?: number;
@@ -17,17 +17,17 @@ export interface ExecutionOptions {
   json?: boolean;
 }
 
-/** Adds the options that say where and how rows are made. */
+/** Adds the options for where and how rows are computed. */
 export function executionOptions(command: Command, out = 'runs/sweep'): Command {
   return command
     .option('--out <dir>', 'folder of the rows, tables and figures; sweeps may share one', out)
     .option('--processes <n>', 'local processes (default: one per core)', wholeNumber)
-    .option('--queue <url>', 'workers on a Redis queue instead of local processes: redis://host:port')
-    .option('--queue-name <name>', 'queue on that Redis', 'condition-refinement')
-    .option('--retry-failed', 'make rows that failed again')
+    .option('--queue <url>', 'use workers on a Redis queue instead of local processes: redis://host:port')
+    .option('--queue-name <name>', 'name of the queue in Redis', 'condition-refinement')
+    .option('--retry-failed', 'recompute rows that failed')
     .option('--no-figures', 'tables only')
     .option('--dry-run', 'print the number of rows and an estimate of the time, and stop')
-    .option('--json', 'print the rows as JSON and nothing else');
+    .option('--json', 'print only the rows as JSON');
 }
 
 /** Adds `cer sweep`. */
@@ -35,7 +35,9 @@ export function register(program: Command): void {
   executionOptions(
     program
       .command('sweep')
-      .description('run an experiment under many configurations and seeds; each row once, resumable, on many processes')
+      .description(
+        'run an experiment with many configurations and seeds on many processes; each row is computed once, resumable',
+      )
       .argument('<file>', 'JSON: experiment, base, points, grid, oneAtATime, random, seeds'),
   )
     .addHelpText(
@@ -50,7 +52,7 @@ Example of a file:
 Examples:
   cer sweep epsilon.json --dry-run
   cer sweep epsilon.json --out runs/epsilon --processes 2
-  cer sweep epsilon.json --queue redis://127.0.0.1:6379      rows are made by \`cer worker\` processes, on any machine
+  cer sweep epsilon.json --queue redis://127.0.0.1:6379      rows are computed by \`cer worker\` processes, on any machine
 
 A row is a file named by the hash of its experiment, configuration in effect, inputs and seed. Rows that are there are
 skipped; interrupted, the same command goes on. Several of them may run at a time on one folder. "control" takes out what is
@@ -66,7 +68,7 @@ Exit status: 0 all rows made, 1 some failed, 130 interrupted.`,
     });
 }
 
-/** Makes the rows of a plan as the options say, writes tables and figures named `name`, and prints what came of it. */
+/** Computes the rows of a plan with these options, writes tables and figures named `name`, and prints a summary. */
 export async function execute(plan: Plan, name: string, options: ExecutionOptions): Promise<Row[]> {
   const { RowStore } = await import('../../sweep/store');
   const { baseText, estimateSweep } = await import('../../sweep/estimate');
@@ -93,14 +95,14 @@ export async function execute(plan: Plan, name: string, options: ExecutionOption
     : await (await import('../../sweep/run')).runSweep(plan, store, settings);
   release();
   const failed = rows.filter(({ status }) => status === 'failed');
-  if (signal.aborted) say(`Interrupted with ${rows.length} of ${plan.tasks.length} rows; the same command goes on.`);
+  if (signal.aborted) say(`Interrupted with ${rows.length} of ${plan.tasks.length} rows; the same command resumes.`);
   else if (failed.length > 0) process.exitCode = EXIT.failed;
-  if (failed.length > 0) say(`${failed.length} rows failed (--retry-failed makes them again): ${failed[0].error}`);
+  if (failed.length > 0) say(`${failed.length} rows failed (--retry-failed recomputes them): ${failed[0].error}`);
   if (rows.some(({ status }) => status === 'done') && !signal.aborted) {
     const { reportSweep } = await import('../../sweep/report');
     const written = await reportSweep(plan, rows, join(options.out, name), { figures: options.figures });
     if (!options.json) console.log(written.text);
-    say(`written: ${written.files[0]} and ${written.files.length - 1} files beside it`);
+    say(`written: ${written.files[0]} and ${written.files.length - 1} more files in that folder`);
   }
   if (options.json) console.log(JSON.stringify(rows, null, 2));
   return rows;

@@ -40,7 +40,7 @@ export function register(program: Command): void {
     )
     .option('--model <names>', 'vae, classifier, mar, ar, cdm (comma-separated), or "all"', 'all')
     .addOption(choiceOption('--profile <name>', 'how long to train', ['smoke', 'small', 'full']).default('small'))
-    .option('--out <dir>', 'folder for the weights; training state in its sub-folder "training"', 'runs/default')
+    .option('--out <dir>', 'folder for the weights; the training state is in its sub-folder "training"', 'runs/default')
     .option('--seed <number>', 'seed of weights, batches and noise', seedNumber, 0)
     .addOption(choiceOption('--size <name>', 'width of the token models', ['narrow', 'small', 'wide']).default('small'))
     .addOption(choiceOption('--resolution <pixels>', 'side of the images', ['32', '64']).default('32'))
@@ -48,7 +48,7 @@ export function register(program: Command): void {
     .addOption(
       choiceOption(
         '--fine-tune <kind>',
-        'go on training the model of --from: plainly, on own histories, refined or both',
+        'fine-tune the model in --from: as before, on its own histories, with refinement, or both',
         ['continued', 'own-history', 'coupled', 'coupled-own-history'],
       ),
     )
@@ -56,9 +56,9 @@ export function register(program: Command): void {
     .option('--steps <number>', 'stop after this many steps of each model (schedules keep their length)', wholeNumber)
     .option('--strict', 'stop at the first unusable image file instead of skipping it')
     .option('--convert', 'convert grey and CMYK images instead of skipping them')
-    .option('--resume', 'go on from the last checkpoint in --out')
-    .option('--dry-run', 'read the images, show what would be trained with an estimate of time and memory, and stop')
-    .option('--json', 'an array with a row per model on standard output and nothing else')
+    .option('--resume', 'resume from the last checkpoint in --out')
+    .option('--dry-run', 'read the images, show what would be trained and an estimate of time and memory, and stop')
+    .option('--json', 'print only an array with a row per model on standard output')
     .addHelpText(
       'after',
       `
@@ -80,7 +80,7 @@ async function run(options: TrainArguments): Promise<void> {
     options.model === 'all' ? [...TRAINED_MODELS] : namesIn('Models to train', options.model, TRAINED_MODELS);
   const profile = variantProfile(trainingProfile(options.profile), variant);
   const say = (text: string) => console.error(text);
-  if (options.dryRun) return rehearse(options, models, profile);
+  if (options.dryRun) return printDryRun(options, models, profile);
   const { useBackend } = await import('../../runtime/backend');
   const { trainAll } = await import('../../recipes/train-all');
   const backend = await useBackend();
@@ -120,17 +120,17 @@ async function run(options: TrainArguments): Promise<void> {
   if (!options.json && rows.every((row) => row.finished))
     say(whatNext(options, models, results[0].provenance.data.classes.length));
   if (signal.aborted)
-    say('Interrupted. What was finished and the state are kept; the same command with --resume goes on.');
+    say('Interrupted. What was finished and the training state are kept; the same command with --resume continues.');
   else if (rows.length < models.length || rows.some((row) => !row.finished)) process.exitCode = EXIT.failed;
 }
 
-/** How to go on: with samples of what was trained. */
+/** The next command: samples from the trained model. */
 function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[], classes: number): string {
   const generator = models.find((model) => ['mar', 'ar', 'cdm'].includes(model));
   if (!generator)
-    return `Go on with a generator: npx cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
+    return `Next, train a generator: npx cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
   const files = `--weights ${join(out, `${generator}.safetensors`)} --vae ${join(vae, 'vae.safetensors')}`;
-  return `Look at samples: npx cer sample ${files} --class ${classes > 1 ? '0,1' : '0'} --count 16 --out ${join(out, 'samples.png')}`;
+  return `Next, generate samples: npx cer sample ${files} --class ${classes > 1 ? '0,1' : '0'} --count 16 --out ${join(out, 'samples.png')}`;
 }
 
 const variantOf = ({ size, resolution }: TrainArguments) => ({ size, resolution: Number(resolution) as 32 | 64 });
@@ -145,8 +145,12 @@ function fineTuneOf({ fineTune: kind, from }: TrainArguments) {
   });
 }
 
-/** Reads the images, tries each model for a second and says what the training would take. */
-async function rehearse(options: TrainArguments, models: TrainedModelName[], profile: TrainingProfile): Promise<void> {
+/** Reads the images, runs each model for a second and prints an estimate of the training. */
+async function printDryRun(
+  options: TrainArguments,
+  models: TrainedModelName[],
+  profile: TrainingProfile,
+): Promise<void> {
   const { useBackend } = await import('../../runtime/backend');
   const { loadTrainingData } = await import('../../recipes/data');
   const { estimateTraining } = await import('../../study/dry-run');
@@ -174,7 +178,7 @@ async function rehearse(options: TrainArguments, models: TrainedModelName[], pro
     backend: backend.name,
     budgets: Object.fromEntries(models.map((model) => [model, profile.budgets[model]])),
   };
-  console.log(dryRunText(configuration, { seconds, megabytes, basis: 'each model tried here for a second' }));
+  console.log(dryRunText(configuration, { seconds, megabytes, basis: 'each model trained here for a second' }));
 }
 
 function showProgress(): (model: string, progress: Progress) => void {

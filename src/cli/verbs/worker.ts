@@ -13,12 +13,12 @@ interface WorkerArguments {
 export function register(program: Command): void {
   program
     .command('worker')
-    .description('make rows of sweeps from a Redis queue, until it is stopped; start as many as you like, anywhere')
+    .description('compute rows of sweeps from a Redis queue until stopped; run any number, on any machine')
     .requiredOption('--queue <url>', 'redis://host:port, or rediss:// for TLS')
-    .option('--queue-name <name>', 'queue on that Redis', 'condition-refinement')
+    .option('--queue-name <name>', 'name of the queue in Redis', 'condition-refinement')
     .option('--processes <n>', 'rows at a time (default: one per core)', wholeNumber)
-    .option('--lock <seconds>', 'after so long the row of a dead worker goes to another', wholeNumber, 30)
-    .option('--json', 'a JSON object per row, one a line, on standard output and nothing else')
+    .option('--lock <seconds>', 'time after which the row of a dead worker goes to another', wholeNumber, 30)
+    .option('--json', 'print only one JSON object per row and line on standard output')
     .addHelpText(
       'after',
       `
@@ -36,7 +36,7 @@ Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
       const { EXPERIMENTS } = await import('../../study/experiments');
       const { abortOnInterrupt } = await import('../../runtime/interrupt');
       const { signal, release } = abortOnInterrupt();
-      console.error(`worker on ${withoutPassword(url)}, queue ${name}; Ctrl-C ends it`);
+      console.error(`worker on ${withoutPassword(url)}, queue ${name}; Ctrl-C stops it`);
       await serveQueue({
         url,
         name,

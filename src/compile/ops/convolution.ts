@@ -150,7 +150,7 @@ function averagePoolGradient({ graph, inputs: { dy, input }, attributes: a }: Ca
   return enlarge(graph, share, p, q);
 }
 
-/** Gradient of max pooling where windows do not overlap: the first largest entry of a window takes it all. */
+/** Gradient of max pooling where windows do not overlap: all of it goes to the first largest entry of a window. */
 function maxPoolGradient({ graph, inputs: { dy, input }, attributes: a }: Call): Lazy {
   const info = tf.backend_util.computePool2DInfo(
     input.shape as Shape4,

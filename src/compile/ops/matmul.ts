@@ -46,7 +46,7 @@ function integers(graph: Graph, a: Lazy, b: Lazy, shape: readonly number[]): Laz
   return { value: product, shape };
 }
 
-/** The last two dimensions exchanged. */
+/** The last two dimensions swapped. */
 function swapped(graph: Graph, x: Lazy): Lazy {
   const { length } = x.shape;
   return transpose(graph, x, [...x.shape.slice(0, -2).keys(), length - 1, length - 2]);

@@ -5,12 +5,12 @@ import { cast, multiply, number } from './elementwise';
 
 type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd';
 
-/** What is left of no entries at all; tfjs divides before it adds, so that their mean is 0. An extremum of nothing has no value. */
+/** Reductions of zero entries; tfjs divides before it adds, so that their mean is 0. An extremum of nothing has no value. */
 const EMPTY: Partial<Record<Reduction, number>> = { ReduceSum: 0, ReduceMean: 0, ReduceProd: 1 };
 
 /**
- * Reduces over `axes`. A dimension that is only broadcast is not gone through: a sum over it is a multiplication, a mean
- * or an extremum nothing at all.
+ * Reduces over `axes`. A dimension that is only broadcast is skipped: a sum over it is a multiplication, a mean
+ * or an extremum does nothing.
  */
 export function reduce(graph: Graph, op: Reduction, x: Lazy, axes: readonly number[], keepDims: boolean): Lazy {
   const kept = x.shape.map((n, i) => (axes.includes(i) ? 1 : n));

@@ -3,7 +3,7 @@ import type { DecaySettings } from './decay/settings';
 import type { FlowFrame, FlowScene } from './flow/compute';
 import type { FlowSettings } from './flow/settings';
 
-/** What the page can ask its second thread, and what each part of the answer is. */
+/** Requests of the page to its worker, and the parts of each answer. */
 interface Tasks {
   flow: { settings: FlowSettings; part: FlowScene | FlowFrame };
   decay: { settings: DecaySettings; part: DecayResult };
@@ -23,7 +23,7 @@ let asked = 0;
 const waiting = new Map<number, Listener<unknown>>();
 const newest = new Map<keyof Tasks, number>();
 
-/** Asks for an answer in parts; a question of the same task that is still open is forgotten. */
+/** Requests an answer in parts; an open request for the same task is dropped. */
 export function compute<T extends keyof Tasks>(
   task: T,
   settings: Tasks[T]['settings'],

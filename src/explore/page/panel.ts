@@ -65,8 +65,8 @@ export function mount<S>({ id, controls, presets, create }: Panel<S>, onChange: 
       () => true,
       () => false,
     );
-    const told = copied ? 'Link copied.' : 'The address bar has the link.';
-    part(`${id}-shared`).textContent = told;
+    const message = copied ? 'Link copied.' : 'The address bar has the link.';
+    part(`${id}-shared`).textContent = message;
     setTimeout(() => {
       part(`${id}-shared`).textContent = '';
     }, 4000);

@@ -22,7 +22,7 @@ export interface ChartContent {
   y: string;
   logY?: boolean;
   range: { x: [number, number]; y: [number, number] };
-  /** What the chart shows, in words. */
+  /** Description of the chart for screen readers. */
   label: string;
 }
 

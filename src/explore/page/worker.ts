@@ -15,7 +15,7 @@ const latest = new Map<string, number>();
 
 scope.onmessage = ({ data }) => void answer(data);
 
-/** Answers part by part and gives up as soon as a newer question of the same task has come. */
+/** Answers part by part and stops as soon as a newer request for the same task has arrived. */
 async function answer(question: Question): Promise<void> {
   const { task, id } = question;
   latest.set(task, id);

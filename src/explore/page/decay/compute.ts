@@ -11,7 +11,7 @@ import { decayProblem, scoreNorms, scoreShifts, theoremEnvelope } from '../../..
 import { type InfluenceDecay, influenceDecay } from '../../../theory/influence';
 import type { DecaySettings } from './settings';
 
-/** How much of c_0 is still seen in c_i, in a chain and in a condition that is held. */
+/** Influence of c_0 on c_i, in a chain and in a condition that is held. */
 export interface InfluencePair {
   chain: InfluenceDecay;
   held: InfluenceDecay;
@@ -27,15 +27,15 @@ export interface StableDecay {
   bound: Float64Array;
   amplitude: number;
   floor: number;
-  /** The part of the gradient that the start still causes, exact; empty when the chain starts at rest. */
+  /** The part of the gradient that still depends on the start, exact; empty when the chain starts at rest. */
   shifts: Float64Array;
   /** Decay per step of `shifts` in the second half; undefined when there is nothing to decay. */
   shiftRate?: number;
-  /** Undefined until it has been estimated. */
+  /** Undefined until estimated. */
   influence?: InfluencePair;
 }
 
-/** A chain that has no stationary law: its mean does not come to rest. */
+/** A chain without a stationary law: its mean does not converge. */
 export interface UnstableDecay {
   kind: 'unstable';
   radius: number;

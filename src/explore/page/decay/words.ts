@@ -2,7 +2,7 @@ import { readable } from '../words';
 import type { DecayResult, StableDecay } from './compute';
 import type { DecaySettings } from './settings';
 
-/** What the two charts show, with their numbers. */
+/** Describes the two charts with their numbers. */
 export function describeDecay(settings: DecaySettings, result: DecayResult): string {
   if (result.kind === 'unstable') {
     const { means, radius } = result;

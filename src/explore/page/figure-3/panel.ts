@@ -28,7 +28,7 @@ class Figure3View implements View<Figure3Settings> {
   constructor(private readonly say: (text: string, loud: boolean) => void) {
     const { profile, seeds, notebook, command } = data.provenance;
     part('figure-3-provenance').textContent =
-      `Recorded by notebook ${notebook} (profile ${profile}, ${seeds.length} trainings); made again by: ${command}`;
+      `Recorded by notebook ${notebook} (profile ${profile}, ${seeds.length} trainings); to recompute: ${command}`;
   }
 
   show(settings: Figure3Settings): void {

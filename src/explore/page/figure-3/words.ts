@@ -5,7 +5,7 @@ import type { Figure3Settings } from './settings';
 const UNITS = { signalToNoise: ' dB', noiseIntensity: '' };
 const WORDS = {
   holds: 'as in the paper',
-  fails: 'the other way round than in the paper',
+  fails: 'opposite to the paper',
   undecided: 'not decided by these trainings',
 };
 

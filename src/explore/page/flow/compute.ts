@@ -3,7 +3,7 @@ import { bumps, eulerRate, proximalRate } from '../../../theory/gradient-flow';
 import { exactTransport, jkoStep, type SinkhornResult } from '../../../transport/core';
 import type { FlowSettings } from './settings';
 
-/** What stays the same along a flow. */
+/** The constants of a flow. */
 export interface FlowScene {
   kind: 'scene';
   /** [n, 2] the ideal conditions. */
@@ -80,7 +80,7 @@ export function* flowParts(settings: FlowSettings): Generator<FlowScene | FlowFr
 /**
  * W2 from the flow's limit to the target: the minimiser is the barycentre of weights 1 and lambda, so it lies at
  * lambda / (1 + lambda) of the way to the anchors (as `anchorBias` says for Gaussians). A flow of particles that keeps a pairing
- * which is not the best one rests a little farther away.
+ * which is not the best one stops a little farther away.
  */
 function anchoredBias(anchors: Float64Array, target: Float64Array, lambda: number): number {
   return (lambda / (1 + lambda)) * Math.sqrt(exactTransport({ x: anchors, y: target, dimension: 2 }).cost);

@@ -33,7 +33,7 @@ class FlowView implements View<FlowSettings> {
     'Ideal points per condition',
   ]);
   private settings!: FlowSettings;
-  /** What is on screen, and the settings that it was computed with. */
+  /** The flow on screen, and the settings that it was computed with. */
   private shown!: FlowSettings;
   private scene?: FlowScene;
   private frames: FlowFrame[] = [];
@@ -70,7 +70,7 @@ class FlowView implements View<FlowSettings> {
           return;
         }
         incoming.push(answer);
-        // What is on screen is exchanged when the new flow has come as far, so that nothing flickers.
+        // The picture is replaced once the new flow has reached the same step, so that nothing flickers.
         if (this.frames === incoming || incoming.length > this.time) {
           this.shown = settings;
           this.scene = scene;

@@ -2,7 +2,7 @@ import { readable } from '../words';
 import type { FlowFrame, FlowScene } from './compute';
 import type { FlowSettings } from './settings';
 
-/** What is to be seen at step `k`, with its numbers, in a few sentences. */
+/** Describes step `k` with its numbers, in a few sentences. */
 export function describeFlow(
   settings: FlowSettings,
   scene: FlowScene,
@@ -30,7 +30,7 @@ export function describeFlow(
   function explanation(): string[] {
     if (scheme === 'euler' && eta > 1) {
       return [
-        'With η > 1 an explicit step overshoots by more than what was missing: the centre of the cloud moves away, and matching it anew repairs only the rest.',
+        'With η > 1 an explicit step overshoots by more than what was missing: the centre of the cloud moves away, and matching it again corrects only the rest.',
       ];
     }
     if (lambda > 0) {
@@ -39,7 +39,7 @@ export function describeFlow(
       ];
     }
     if (scheme === 'euler' && eta > 0.5) {
-      return ['With η above ½ an explicit step goes past its goal; what lies beyond is matched anew.'];
+      return ['With η above ½ an explicit step overshoots its target; the next plan corrects that.'];
     }
     if (ratio > 1.1 && !debiased) {
       return [
