@@ -1,7 +1,11 @@
 import type { DataFrame } from 'danfojs-node';
 import { InvalidInputError } from '../runtime/errors';
 
-type Cell = string | number | boolean | null;
+/** What a table cell holds. */
+export type Cell = string | number | boolean | null;
+
+/** A row of a table, by the names of its columns. */
+export type TableRow = Record<string, Cell>;
 
 /** Rows as objects, or a danfo.js DataFrame. */
 export type Rows = readonly object[] | DataFrame;

@@ -3,9 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { variantFolder } from '../recipes/variants';
 import { leaves } from '../sweep/configuration';
-import type { SweepExperiment, Values } from '../sweep/types';
+import type { SweepExperiment } from '../sweep/types';
 import { checkpointFolder } from '../training/trained-model';
-import type { MeasuredRun } from './measured-run';
 import { CONTROL_METHODS, FINE_TUNED_METHODS, PAPER_METHODS, RIVAL_METHODS } from './methods';
 import { runConfiguration, runJson } from './run-configuration';
 
@@ -47,9 +46,6 @@ export const refinementExperiment: SweepExperiment = {
   open: async () => {
     const { Runner } = await import('./measured-run');
     const maker = new Runner();
-    return async (configuration, seed): Promise<Values> => {
-      const run: MeasuredRun = await maker.run(runConfiguration(configuration), seed);
-      return { ...run };
-    };
+    return (configuration, seed) => maker.run(runConfiguration(configuration), seed);
   },
 };

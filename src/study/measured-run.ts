@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { proceduralDataset } from '../data/procedural';
-import { extractFeatures, type Quality, scoreImages } from '../evaluation/image-quality';
+import { extractFeatures, scoreImages } from '../evaluation/image-quality';
 import { densityCoverage } from '../metrics/density-coverage';
 import type { Features } from '../metrics/features';
 import { memorisation } from '../metrics/retrieval';
@@ -12,32 +12,9 @@ import type { IdealConditions } from '../refinement/ideal-conditions';
 import { type Latents, learnIdealLaw } from '../refinement/learn-ideal-law';
 import { makeRefinement, type Refinement } from '../refinement/refinement';
 import { foldIn, key, permutation } from '../runtime/random';
+import type { MeasuredRun } from './measures';
 import type { RunConfiguration } from './run-configuration';
 import { runOperations } from './run-operations';
-
-/** Everything measured on one run; what a configuration does not have is null. */
-export interface MeasuredRun extends Quality {
-  density: number;
-  coverage: number;
-  /** Generation and decoding, refinement included, what only measures left out. */
-  secondsPerImage: number;
-  /** Share of that time in the refinement. */
-  refinementShare: number;
-  /** Floating-point operations of generation, refinement and decoding, counted from the products. */
-  megaflopsPerImage: number;
-  /** Drift from the law of held-out images, see `GroupDrift`: excess after and before the refinement, and the floor. */
-  conditionError: number | null;
-  conditionErrorBefore: number | null;
-  conditionFloor: number | null;
-  spread: number | null;
-  bufferDistance: number | null;
-  bufferDistanceBefore: number | null;
-  /** Distance of images to the nearest of the buffer's training images over that of unseen images; share of near-copies (0.05 by chance). */
-  trainingDistance: number;
-  nearCopies: number;
-  /** Share of rows in groups that the refinement changed. */
-  refinedRows: number;
-}
 
 /** Images of a run with what was done to make them. The caller disposes of the images. */
 export interface GeneratedRun {

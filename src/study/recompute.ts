@@ -1,12 +1,11 @@
+import type { TableRow } from '../notebook/data-frame';
 import { InvalidInputError } from '../runtime/errors';
-import { withChanges } from '../sweep/configuration';
+import { type Json, withChanges } from '../sweep/configuration';
 import type { Row } from '../sweep/store';
-import type { Ablation } from './ablation';
 import type { Runner } from './measured-run';
 import { PAPER_METHODS } from './methods';
-import type { Results } from './results';
+import type { Ablation, Results } from './results';
 import { runConfiguration } from './run-configuration';
-import type { TableRow } from './table-report';
 
 export interface RecomputeOptions {
   trainingSeed: number;
@@ -75,7 +74,7 @@ export async function recomputePoints(
   },
 ): Promise<TableRow[]> {
   const { epsilons, seed, images, onProgress } = options;
-  const points = [
+  const points: { name: string; changes: Record<string, Json> }[] = [
     { name: 'without refinement', changes: { refinement: { method: 'none' }, law: {} } },
     { name: 'defaults', changes: {} },
     ...epsilons.map((epsilon) => ({ name: `epsilon ${epsilon}`, changes: { 'refinement.epsilon': epsilon } })),
@@ -83,14 +82,14 @@ export async function recomputePoints(
   const out: TableRow[] = [];
   for (const { name, changes } of points) {
     onProgress?.(out.length, name);
-    const configuration = runConfiguration(withChanges({ ...plan.base, images }, changes as never));
+    const configuration = runConfiguration(withChanges({ ...plan.base, images }, changes));
     const { fid, recall, classAccuracy, secondsPerImage } = await maker.run(configuration, seed);
     const same = (row: Row) => row.seed === seed && JSON.stringify(row.configuration) === JSON.stringify(wanted);
     const wanted = plan.points.find(
       (point) => JSON.stringify(point.changes) === JSON.stringify(changes),
     )?.configuration;
     const shipped = images === plan.base.images ? (rows.find(same)?.values.fid ?? null) : null;
-    out.push({ point: name, shipped: shipped as number | null, now: fid, recall, classAccuracy, secondsPerImage });
+    out.push({ point: name, shipped, now: fid, recall, classAccuracy, secondsPerImage });
   }
   return out;
 }

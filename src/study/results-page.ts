@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { VERDICT_ORDER } from '../metrics/verdict';
 import { markdownTable } from '../notebook/markdown-table';
 import type { SummaryRow } from '../notebook/record';
-import { ABLATED, readAblation } from './ablation';
 import {
   CHOICE_METHODS,
   CONTROL_METHODS,
@@ -12,8 +11,9 @@ import {
   PAPER_METHODS,
   RIVAL_METHODS,
 } from './methods';
-import { RESULTS, type Results, readResults } from './results';
+import { RESULTS, type Results, readAblation, readResults } from './results';
 import type { StudyRow } from './rows';
+import { ABLATED } from './study';
 import { ablationSummary, claimRow, differenceRows, table2Rows, table3Rows, tableRows } from './table-report';
 
 /** The claims of Table 1, and how the paper puts them. */
@@ -122,11 +122,17 @@ work used the machine and say little; operations are counted. Notebooks 11 and 1
   const [sizes, resolution] = [optional('table-2', folder), optional('table-3', folder)];
   if (sizes) parts.push('## Table 2: sizes', markdownTable(table2Rows(sizes.rows, table1.rows)));
   if (resolution) parts.push('## Table 3: twice the resolution', markdownTable(table3Rows(resolution.rows)));
-  const ablations = ABLATED.filter((model) => existsSync(join(folder, `ablation-${model}.json`)));
-  if (ablations.length > 0) {
-    const summary = ablationSummary(ablations.map((model) => ({ model, ...readAblation(model, folder) })));
+  const found = ABLATED.filter((model) => existsSync(join(folder, `ablation-${model}.json`)));
+  if (found.length > 0) {
+    const ablations = found.map((model) => readAblation(model, folder));
+    const summary = ablationSummary(ablations);
     parts.push(
       '## Ablation, on the training on which defaults are chosen',
+      ...ablations.flatMap(({ model, unmatched }) =>
+        unmatched > 0
+          ? [`${unmatched} rows of ${model} are left out: they belong to other weights than those here.`]
+          : [],
+      ),
       markdownTable(summary.map(({ claim, ours, error, verdict }) => ({ claim, ours, error, verdict }))),
     );
   }

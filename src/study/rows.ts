@@ -1,19 +1,16 @@
 import { type Estimate, estimate, type PairedDifference, pairedDifference } from '../metrics/confidence';
 import { InvalidInputError } from '../runtime/errors';
-import type { MeasuredRun } from './measured-run';
+import type { Row } from '../sweep/store';
+import type { Measure, MeasuredRun } from './measures';
 
 /** One run of a method: its seeds and what was measured. */
-export interface StudyRow {
+export interface StudyRow extends Pick<Row<MeasuredRun>, 'seed' | 'values'> {
   method: string;
   trainingSeed: number;
-  seed: number;
-  values: MeasuredRun;
 }
 
-export type Measure = keyof MeasuredRun;
-
 /** What an error is over: trainings when there are several (the mean over sampling seeds of each counts once), else sampling seeds. */
-export type Unit = 'trainings' | 'sampling seeds';
+export type ErrorUnit = 'trainings' | 'sampling seeds';
 
 /** The methods of rows, in order of first occurrence. */
 export function methodsOf(rows: readonly StudyRow[]): string[] {
@@ -21,7 +18,7 @@ export function methodsOf(rows: readonly StudyRow[]): string[] {
 }
 
 /** The unit of errors of a method's rows. */
-export function unitOf(rows: readonly StudyRow[]): Unit {
+export function unitOf(rows: readonly StudyRow[]): ErrorUnit {
   return new Set(rows.map(({ trainingSeed }) => trainingSeed)).size > 1 ? 'trainings' : 'sampling seeds';
 }
 
@@ -48,7 +45,7 @@ export function measured(rows: readonly StudyRow[], method: string, measure: Mea
 
 /** A paired difference over units, and what they are. */
 export interface StudyDifference extends PairedDifference {
-  unit: Unit;
+  unit: ErrorUnit;
 }
 
 /**

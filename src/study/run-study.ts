@@ -4,10 +4,9 @@ import { runTrainings, TRAININGS } from '../recipes/run-trainings';
 import { InvalidInputError } from '../runtime/errors';
 import { runSweep } from '../sweep/run';
 import { RowStore } from '../sweep/store';
-import { ABLATED, saveAblation, studyAblation } from './ablation';
-import { RESULTS, saveResults } from './results';
+import { RESULTS, saveAblation, saveResults } from './results';
 import type { RunOptions } from './run-configuration';
-import { planTable, STUDY_SIZES, studyRows, TABLES, type Table } from './study';
+import { ABLATED, planTable, STUDY_SIZES, studyAblation, studyRows, TABLES, type Table } from './study';
 
 export interface StudyOptions {
   /** `full`: every training and row; `smoke`: a few rows on the shipped models, to see that everything runs. */

@@ -1,9 +1,11 @@
 import { CHOICE_SEED, MAR_CHOICE_SEEDS, REPORTED_SEEDS } from '../recipes/run-trainings';
-import { type Plan, type Point, planSweep } from '../sweep/plan';
+import { parseOptions } from '../runtime/options';
+import { type Plan, type Point, planSweep, type SweepFile } from '../sweep/plan';
 import type { RowStore } from '../sweep/store';
 import type { Task } from '../sweep/task';
 import { EXPERIMENTS } from './experiments';
-import type { MeasuredRun } from './measured-run';
+import { type AblationOptions, ablationSweep } from './knobs';
+import { measuredRunSchema } from './measures';
 import {
   CHOICE_METHODS,
   CONTROL_METHODS,
@@ -64,6 +66,40 @@ export const TABLES: readonly Table[] = [
   },
 ];
 
+/** The models that have conditions to refine. */
+export const ABLATED = ['AR', 'MAR'] as const;
+export type Ablated = (typeof ABLATED)[number];
+
+/**
+ * On the training of seed 0, where defaults are chosen: for AR each knob alone and what shows only together, for MAR the knobs that change
+ * where conditions go.
+ */
+const ABLATIONS: Record<Ablated, AblationOptions> = {
+  AR: { model: 'AR', seeds: 3, images: 300 },
+  MAR: {
+    ...{ model: 'MAR', seeds: 3, images: 300 },
+    knobs: [
+      'iterations',
+      'epsilon',
+      'eta',
+      'bufferGroups',
+      'cost',
+      'projection',
+      'adaptive',
+      'visibleTokens',
+      'unit',
+      'steps',
+      'guidance',
+    ],
+  },
+};
+
+/** The sweep of the shipped ablation of a model. */
+export function studyAblation(model: Ablated): { file: SweepFile; plan: Plan } {
+  const file = ablationSweep(ABLATIONS[model]);
+  return { file, plan: planSweep(file, EXPERIMENTS) };
+}
+
 /** The runs of one method under one training, under every sampling seed. */
 interface Cell {
   method: string;
@@ -109,7 +145,14 @@ export function studyRows({ plan, cells }: TablePlan, store: RowStore): StudyRow
     point.keys.flatMap((key, i) => {
       const row = store.read(key);
       if (row?.status !== 'done') return [];
-      return [{ method, trainingSeed, seed: plan.seeds[i], values: row.values as unknown as MeasuredRun }];
+      return [
+        {
+          method,
+          trainingSeed,
+          seed: plan.seeds[i],
+          values: parseOptions(`the row ${key}`, measuredRunSchema, row.values),
+        },
+      ];
     }),
   );
 }

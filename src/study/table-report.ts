@@ -1,20 +1,13 @@
 import { pairedDifference } from '../metrics/confidence';
 import { verdictOf } from '../metrics/verdict';
+import type { TableRow } from '../notebook/data-frame';
 import type { SummaryRow } from '../notebook/record';
 import { type Figure, figure, PALETTE } from '../plots/figure';
-import type { Ablation } from './ablation';
+import type { Measure } from './measures';
 import type { Method } from './methods';
 import { baselineOf } from './methods';
-import {
-  difference,
-  type Measure,
-  measured,
-  methodsOf,
-  type StudyRow,
-  samplingError,
-  unitOf,
-  valuesByUnit,
-} from './rows';
+import type { Ablation } from './results';
+import { difference, measured, methodsOf, type StudyRow, samplingError, unitOf, valuesByUnit } from './rows';
 
 /** The published numbers (ImageNet 256 x 256, FID-50K; PAPER: Table 1). */
 export const PAPER_TABLE_1: Record<string, { fid: number; inceptionScore: number }> = {
@@ -39,9 +32,6 @@ const COLUMNS: readonly [Measure, number][] = [
   ['secondsPerImage', 4],
   ['megaflopsPerImage', 0],
 ];
-
-/** A row of a table as it is shown and written. */
-export type TableRow = Record<string, string | number | null>;
 
 /** One row per method: mean and standard error over trainings (or sampling seeds, where there is one training) of every measure. */
 export function tableRows(rows: readonly StudyRow[], paper = PAPER_TABLE_1): TableRow[] {
@@ -226,8 +216,7 @@ export function table3Rows(rows: readonly StudyRow[]): TableRow[] {
 
 /** FIDs of a point by seed. */
 function fidsOf({ rows }: Ablation, keys: readonly string[]): number[] {
-  const found = keys.flatMap((key) => rows.find((row) => row.key === key)?.values.fid ?? []);
-  return found as number[];
+  return keys.flatMap((key) => rows.find((row) => row.key === key)?.values.fid ?? []);
 }
 
 /** Claims of an ablation about the refinement as a whole: at its defaults and at its best and worst single change, against no refinement. */
@@ -242,7 +231,7 @@ export function ablationSummary(ablations: readonly Ablation[]): SummaryRow[] {
       );
       return [{ origin: point.origin, name: name.join(', ') || 'the defaults', ...pairedDifference(without, own) }];
     });
-    const alone = rowsOf.filter(({ origin }) => origin !== 'random').sort((a, b) => a.mean - b.mean);
+    const alone = rowsOf.sort((a, b) => a.mean - b.mean);
     const base = rowsOf.find(({ origin }) => origin === 'base');
     if (!base || alone.length < 2) return [];
     const line = (

@@ -13,7 +13,7 @@ import { InvalidInputError, MissingDependencyError } from '../runtime/errors';
 import { type Outcome, validatedOutcome } from './child';
 import type { Plan } from './plan';
 import { openPool, PoolClosed } from './pool';
-import { forgetFailed, progressOf, type RunOptions, rowOf, rowsOf } from './run';
+import { forgetFailed, progressOf, rowOf, rowsOf, type SweepRunOptions } from './run';
 import type { Row, RowStore } from './store';
 import { type Task, validatedTask } from './task';
 import type { Registry } from './types';
@@ -41,7 +41,7 @@ export interface WorkerOptionsGiven extends QueueOptionsGiven {
   onRefused?: (reason: string) => void;
 }
 
-export interface QueueRunOptions extends Omit<RunOptions, 'processes'> {
+export interface QueueRunOptions extends Omit<SweepRunOptions, 'processes'> {
   /** How often a row is tried before its error is recorded; default 3. Errors that would come again are not retried. */
   attempts?: number;
   /** Milliseconds between looks at the queue; default 500. */

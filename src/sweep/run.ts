@@ -14,7 +14,7 @@ export interface SweepProgress {
   row?: Row;
 }
 
-export interface RunOptions {
+export interface SweepRunOptions {
   /** Local processes; default one per core. */
   processes?: number;
   /** Stops: rows under way are dropped whole, their claims released. */
@@ -32,7 +32,7 @@ const LOOK = 500;
  * processes, share the work; a dead one's rows are taken over.
  * @returns the rows that are there in the order of the plan: all, unless it was stopped.
  */
-export async function runSweep(plan: Plan, store: RowStore, options: RunOptions = {}): Promise<Row[]> {
+export async function runSweep(plan: Plan, store: RowStore, options: SweepRunOptions = {}): Promise<Row[]> {
   const { processes, signal, onProgress } = options;
   if (options.retryFailed) forgetFailed(plan, store);
   const waiting = plan.tasks.filter(({ key }) => !store.read(key));
@@ -105,7 +105,7 @@ export function progressOf(
   plan: Plan,
   store: RowStore,
   waiting: readonly Task[],
-  onProgress?: RunOptions['onProgress'],
+  onProgress?: SweepRunOptions['onProgress'],
 ): (row: Row) => void {
   const missing = new Set(waiting.map(({ key }) => key));
   const total = plan.tasks.length;

@@ -23,9 +23,9 @@ import { keyOf, type Task } from './task';
 import type { Values } from './types';
 
 /** One finished run. A row that failed holds its error instead of values. */
-export interface Row extends Task {
+export interface Row<V extends Values = Values> extends Task {
   status: 'done' | 'failed';
-  values: Values;
+  values: V;
   error?: string;
   /** Wall-clock seconds of the run. */
   seconds: number;

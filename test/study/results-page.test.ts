@@ -2,17 +2,17 @@ import { strict as assert } from 'node:assert';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MeasuredRun } from '../../src/study/measured-run';
 import { saveResults } from '../../src/study/results';
 import { readmeResults, resultsPage, studySummary } from '../../src/study/results-page';
 import type { StudyRow } from '../../src/study/rows';
+import { measuredRun } from './support';
 
 const rows = (method: string, fids: number[]): StudyRow[] =>
   fids.map((fid, i) => ({
     method,
     trainingSeed: i + 1,
     seed: 0,
-    values: { fid, recall: 0.5, classAccuracy: 0.5 } as MeasuredRun,
+    values: measuredRun({ fid, recall: 0.5, classAccuracy: 0.5 }),
   }));
 
 describe('study/results-page', () => {

@@ -1,12 +1,12 @@
 import { strict as assert } from 'node:assert';
-import type { MeasuredRun } from '../../src/study/measured-run';
 import { difference, measured, type StudyRow, samplingError, unitOf } from '../../src/study/rows';
+import { measuredRun } from './support';
 
 const row = (method: string, trainingSeed: number, seed: number, fid: number): StudyRow => ({
   method,
   trainingSeed,
   seed,
-  values: { fid, conditionError: null } as MeasuredRun,
+  values: measuredRun({ fid, conditionError: null }),
 });
 
 describe('study/rows', () => {

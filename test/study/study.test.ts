@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildProgram } from '../../src/cli/main';
+import { withChecksum } from '../../src/io/checksum';
 import { trainingProfile } from '../../src/recipes/profiles';
 import {
   MAR_CHOICE_SEEDS,
@@ -13,13 +14,13 @@ import {
 } from '../../src/recipes/run-trainings';
 import { variantFolder, variantProfile, variantSchema } from '../../src/recipes/variants';
 import { refinementConfiguration } from '../../src/refinement/options';
-import type { MeasuredRun } from '../../src/study/measured-run';
 import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
-import { readResults, saveResults } from '../../src/study/results';
+import { readAblation, readResults, saveAblation, saveResults } from '../../src/study/results';
 import { difference, type StudyRow } from '../../src/study/rows';
 import { runConfiguration } from '../../src/study/run-configuration';
-import { planTable, STUDY_SIZES, studyRows, TABLES } from '../../src/study/study';
+import { ABLATED, planTable, STUDY_SIZES, studyAblation, studyRows, TABLES } from '../../src/study/study';
 import { RowStore } from '../../src/sweep/store';
+import { measuredRun } from './support';
 
 describe('study', () => {
   it('every method is a run that is valid, and is compared with a method that the study makes', () => {
@@ -116,8 +117,8 @@ describe('study', () => {
     assert.deepEqual(studyRows(planned, store), []);
     planned.plan.tasks.forEach((task) => {
       const { training } = task.configuration as { training: { seed: number } };
-      const values = { fid: 10 * training.seed + task.seed + 1 / 3, conditionError: null } as unknown as MeasuredRun;
-      store.write({ ...task, status: 'done', values: values as never, seconds: 1 });
+      const values = measuredRun({ fid: 10 * training.seed + task.seed + 1 / 3, conditionError: null });
+      store.write({ ...task, status: 'done', values, seconds: 1 });
     });
     const rows = studyRows(planned, store);
     assert.deepEqual(
@@ -130,8 +131,64 @@ describe('study', () => {
     assert.equal(read.rows[1].values.fid, 11.3333, 'six digits, of training 1 and sampling seed 1');
     assert.equal(read.rows.length, 8);
     assert.throws(() => readResults('other', folder), { name: 'MissingDependencyError' });
-    writeFileSync(path, '{}');
-    assert.throws(() => readResults('pair', folder), { name: 'FileFormatError' });
+    const text = readFileSync(path, 'utf8');
+    for (const damaged of [
+      '{}',
+      text.slice(0, -20),
+      text.replace('11.3333', '11.3334'),
+      text.replace('"pair"', '"other"'),
+    ]) {
+      writeFileSync(path, damaged);
+      assert.throws(
+        () => readResults('pair', folder),
+        { name: 'FileFormatError', message: /pair\.json/ },
+        damaged.slice(-40),
+      );
+    }
+    writeFileSync(path, JSON.stringify(withChecksum({ ...JSON.parse(text), table: 'other' })));
+    assert.throws(() => readResults('pair', folder), /table: /, 'a good checksum of something else');
     rmSync(folder, { recursive: true });
+  });
+
+  it('a row of the store without what a run measures is refused, and named', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const planned = planTable(
+      { name: 'one', methods: TABLES[0].methods.slice(0, 1) },
+      { trainingSeeds: [1], seeds: [0], images: 100 },
+    );
+    const store = new RowStore(folder);
+    const { fid: _, ...values } = measuredRun({});
+    store.write({ ...planned.plan.tasks[0], status: 'done', values, seconds: 1 });
+    assert.throws(() => studyRows(planned, store), { name: 'InvalidInputError', message: /fid/ });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('ablations are written and read back; rows of other weights or another plan are counted, not dropped in silence', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const { plan } = studyAblation('MAR');
+    const store = new RowStore(folder);
+    const [first, second] = plan.tasks;
+    for (const task of [first, second]) {
+      store.write({ ...task, status: 'done', values: measuredRun({ fid: 7 + task.seed }), seconds: 2 });
+    }
+    const path = saveAblation('MAR', store, folder);
+    const { rows, unmatched, model } = readAblation('MAR', folder);
+    assert.deepEqual([model, rows.length, unmatched], ['MAR', 2, 0]);
+    assert.deepEqual([rows[0].key, rows[0].seed, rows[0].values.fid, rows[0].seconds], [first.key, 0, 7, 2]);
+    const file = JSON.parse(readFileSync(path, 'utf8'));
+    file.rows[1].key = 'of other weights';
+    writeFileSync(path, JSON.stringify(withChecksum(file)));
+    const other = readAblation('MAR', folder);
+    assert.deepEqual([other.rows.length, other.unmatched], [1, 1]);
+    assert.throws(() => readAblation('AR', folder), { name: 'MissingDependencyError' });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('the shipped ablations are whole, and of the shipped weights', () => {
+    for (const model of ABLATED) {
+      const { plan, rows, unmatched } = readAblation(model);
+      assert.deepEqual([rows.length, unmatched], [plan.tasks.length, 0], model);
+      assert.deepEqual(plan.tasks, studyAblation(model).plan.tasks, model);
+    }
   });
 });

@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert';
-import type { MeasuredRun } from '../../src/study/measured-run';
 import type { StudyRow } from '../../src/study/rows';
 import {
   claimRow,
@@ -9,20 +8,21 @@ import {
   table3Rows,
   tableRows,
 } from '../../src/study/table-report';
+import { measuredRun } from './support';
 
 const rows = (method: string, fids: number[]): StudyRow[] =>
   fids.map((fid, i) => ({
     method,
     trainingSeed: i + 1,
     seed: 0,
-    values: {
+    values: measuredRun({
       fid,
       inceptionScore: 2,
       precision: 0.5,
       recall: 0.5,
       classAccuracy: 0.3,
       conditionError: null,
-    } as MeasuredRun,
+    }),
   }));
 
 describe('study/table-report', () => {

@@ -5,7 +5,6 @@ import { type ExecutionOptions, execute, executionOptions } from './sweep';
 interface AblateArguments extends ExecutionOptions {
   model: 'AR' | 'MAR';
   knobs?: string;
-  random?: number;
   seeds: number;
   images: number;
 }
@@ -15,10 +14,9 @@ export function register(program: Command): void {
   executionOptions(
     program
       .command('ablate')
-      .description('measure the effect of each knob of the refinement: one at a time, and a random search over all')
+      .description('measure the effect of each knob of the refinement, one at a time')
       .addOption(choiceOption('--model <name>', 'whose conditions are refined', ['AR', 'MAR']).default('AR'))
       .option('--knobs <names>', 'only these knobs, separated by commas (default: all; listed below)')
-      .option('--random <n>', 'points of a random search over the knobs (default: none)', wholeNumber)
       .option('--seeds <n>', 'sampling seeds 0 .. n - 1', wholeNumber, 5)
       .option('--images <n>', 'images per row, a multiple of 10', wholeNumber, 500),
     'runs/ablation',
@@ -38,20 +36,20 @@ ${knobs.join('\n')}
 Examples:
   cer ablate --dry-run
   cer ablate --model MAR --knobs epsilon,iterations --seeds 3
-  cer ablate --random 40 --queue redis://127.0.0.1:6379
+  cer ablate --queue redis://127.0.0.1:6379
 
 The sweep is written to the folder as ablation-MODEL.json: edit it and run it with \`cer sweep\`; existing rows are
 reused. Every point is compared with the refinement at its defaults and with the same run without refinement, over shared seeds.`;
 }
 
-async function run({ model, knobs, random, seeds, images, ...options }: AblateArguments): Promise<void> {
+async function run({ model, knobs, seeds, images, ...options }: AblateArguments): Promise<void> {
   const { ablationSweep, REFINEMENT_KNOBS } = await import('../../study/knobs');
   const { planSweep } = await import('../../sweep/plan');
   const { EXPERIMENTS } = await import('../../study/experiments');
   const { join } = await import('node:path');
   const names = REFINEMENT_KNOBS.map(({ name }) => name);
   const chosen = knobs === undefined ? undefined : namesIn('Knobs to ablate', knobs, names);
-  const file = ablationSweep({ model, knobs: chosen, random, seeds, images });
+  const file = ablationSweep({ model, knobs: chosen, seeds, images });
   const plan = planSweep(file, EXPERIMENTS);
   const name = `ablation-${model}`;
   if (!options.dryRun) await keep(join(options.out, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);

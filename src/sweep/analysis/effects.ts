@@ -1,6 +1,7 @@
 import { estimate, holm, pairedDifference } from '../../metrics/confidence';
 import { correctedVerdict, type Verdict, verdictOf } from '../../metrics/verdict';
-import { type Measured, type MeasuredPoint, numbersOf, short, type TableRow } from './measured';
+import type { TableRow } from '../../notebook/data-frame';
+import { type Measured, type MeasuredPoint, numbersOf, short } from './measured';
 
 /** Mean over seeds; no error with fewer than two. */
 export interface Mean {

@@ -1,11 +1,8 @@
+import type { TableRow } from '../../notebook/data-frame';
 import type { Figure } from '../../plots/figure';
 import { type Configuration, leaves } from '../configuration';
 import type { Plan, Point } from '../plan';
 import type { Row } from '../store';
-
-/** What a table cell may hold. */
-export type Cell = string | number | boolean | null;
-export type TableRow = Record<string, Cell>;
 
 /** A table of a report: all numbers for files, and the same in fewer, readable columns for a page. */
 export interface ReportTable {

@@ -1,7 +1,8 @@
 import type { Data } from 'plotly.js';
+import type { TableRow } from '../../notebook/data-frame';
 import { type Figure, figure, PALETTE } from '../../plots/figure';
 import { type Effect, meanText } from './effects';
-import { type Measured, numbersOf, type TableRow } from './measured';
+import { type Measured, numbersOf } from './measured';
 
 /** A point in the plane of cost and quality. */
 export interface Standing {

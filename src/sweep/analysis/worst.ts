@@ -1,16 +1,9 @@
 import type { Data } from 'plotly.js';
+import type { Cell, TableRow } from '../../notebook/data-frame';
 import { type Figure, figure, PALETTE } from '../../plots/figure';
 import type { Effect } from './effects';
 import { forestLayout } from './forest';
-import {
-  type Cell,
-  type Measured,
-  type MeasuredPoint,
-  numberIn,
-  numbersOf,
-  shortName,
-  type TableRow,
-} from './measured';
+import { type Measured, type MeasuredPoint, numberIn, numbersOf, shortName } from './measured';
 
 /** A point that hurts, and what it was compared with. */
 export interface WorstCase {
