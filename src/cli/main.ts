@@ -75,9 +75,9 @@ export async function main(argv: string[]): Promise<void> {
 export async function finish(work: () => Promise<unknown>): Promise<void> {
   const unfinished = () => {
     console.error(
-      'cer: the command came to its end with work unfinished: what it waited for never came. This is a fault',
+      'cer: the command came to its end with work unfinished: what it waited for never came. This is a bug',
     );
-    console.error('of the program; the same command (of a training with --resume) goes on where it stopped.');
+    console.error('of the program; the same command (for a training with --resume) resumes where it stopped.');
     process.exitCode = EXIT.failed;
   };
   process.once('beforeExit', unfinished); // the event loop is empty

@@ -20,7 +20,7 @@ export function cliReference(): string {
     'This page is what `cer help VERB` prints. `npx cer` alone shows all verbs by purpose. For a wrong name the error suggests the nearest valid one.',
     '## Exit codes',
     ['| code | meaning |', '|---|---|', ...codes].join('\n'),
-    '## Common to all',
+    '## Common to all commands',
     [
       '- `--json`: standard output has only the results as JSON; progress and remarks go to standard error.',
       '- `--dry-run`, on every slow command: the configuration in effect and an estimate of time and memory, with its basis. Expect it to be right within a factor of two.',

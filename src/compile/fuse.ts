@@ -117,7 +117,7 @@ function productOfScaled(graph: Graph, node: Node, renew: Renew): Value | undefi
   return number === 1 ? undefined : scale(graph, node, factors, number, ['alpha']);
 }
 
-/** The product with what it multiplies (`alpha`), or that and its bias (`beta`), times a number. */
+/** The product with its factor (`alpha`), or also that of its bias (`beta`), times a number. */
 function scale(graph: Graph, node: Node, inputs: Node['inputs'], number: number, factors: readonly string[]): Value {
   const [{ shape }] = node.outputs;
   const before = (name: string) => (node.attributes[name] as { float: number } | undefined)?.float ?? 1;

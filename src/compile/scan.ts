@@ -13,8 +13,8 @@ export interface Turn {
 
 /**
  * A loop in which each turn depends on the one before: `turn(states, entries)` is called with the i-th entries of `sequences`
- * along their first axis. In a compiled function it is one node whose body is there once, whatever the number of turns, and what
- * does not depend on states or entries is computed before it; eagerly, and in a gradient, it is a loop.
+ * along their first axis. In a compiled function it is one node with one body for any number of iterations, and whatever
+ * does not depend on states or entries is computed before it; eagerly, and in a gradient, it is a plain loop.
  * @returns the last states, and the outputs of all iterations, stacked along a new first axis.
  */
 export function scan(

@@ -2,8 +2,8 @@ import { foldIn, type Key, permutation } from '../runtime/random';
 import { quantile } from './confidence';
 
 /**
- * Spearman's rank correlation (1904): Pearson's correlation of the ranks, equal values sharing their mean rank. In [-1, 1]; 0 where a
- * side is constant, since then nothing is told. Infinite values have ranks like any other.
+ * Spearman's rank correlation (1904): Pearson's correlation of the ranks, equal values sharing their mean rank. In [-1, 1]; 0 if
+ * either variable is constant. Infinite values have ranks like any other.
  */
 export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
   const [a, b] = [centredRanks(x), centredRanks(y)];

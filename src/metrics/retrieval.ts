@@ -103,7 +103,7 @@ export interface Memorisation {
   nearCopies: number;
   /** Standard error of `nearCopies`: of the count itself, and of the threshold that is estimated from the unseen rows. */
   nearCopiesError: number;
-  /** What `nearCopies` is on average when nothing is memorised. */
+  /** Expected `nearCopies` without memorisation. */
   level: number;
   /** Distance below which a generated row counts as a near-copy. */
   threshold: number;

@@ -35,7 +35,7 @@ export interface PaperEntry {
   name: string;
   /** What it says, in our words. */
   statement: string;
-  /** What we compute, and what it is compared with. */
+  /** The number that we compute, and its reference. */
   checked: string;
   evidence: Evidence;
   nature: Nature;

@@ -110,7 +110,7 @@ export const refinement: CheckedEntry[] = [
     evidence: 'exact',
     nature: 'test',
     basis: 'our reading',
-    paper: 'Nothing: its sketch speaks of geodesics.',
+    paper: 'Nothing: its sketch uses plain geodesics.',
     ours: 'The repair (Ambrosio, Gigli and Savaré 2008).',
   }),
   checked(checkSinkhorn, {

@@ -55,7 +55,7 @@ export async function useBackend(choice = process.env.CER_BACKEND ?? 'auto'): Pr
     require('@tensorflow/tfjs-backend-wasm');
     makeWasmTrainable();
   }
-  return activate({ name: choice as BackendName, reason: 'asked for' });
+  return activate({ name: choice as BackendName, reason: 'requested' });
 }
 
 /** The backend in use, or undefined before `useBackend`. */

@@ -5,7 +5,7 @@ import { isatty } from 'node:tty';
 const GONE = new Set(['EPIPE', 'EIO', 'ENXIO', 'ECONNRESET']);
 
 /**
- * Lets work go on when the reader of standard output or standard error goes away: what is written there is dropped from then on.
+ * Lets work continue after the reader of standard output or standard error has closed it: later output is dropped.
  * @param onError called for any other failure to write, such as a full disk.
  */
 export function surviveClosedOutput(onError: (stream: string, error: NodeJS.ErrnoException) => void): void {

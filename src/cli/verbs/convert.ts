@@ -14,14 +14,14 @@ export function register(program: Command): void {
     .description('convert weights from .pth, .safetensors or NumPy to .safetensors or .npz, bit for bit')
     .argument('<in>', 'a .pth, .safetensors, .npz or .npy file')
     .argument('<out>', 'a path that ends in .safetensors or .npz')
-    .option('--key <name>', 'which weights of a checkpoint, e.g. model_ema (default: model, where there is one)')
+    .option('--key <name>', 'which weights of a checkpoint, e.g. model_ema (default: model, if the file has it)')
     .option('--all', 'all tensors of a checkpoint under dotted names, e.g. model_ema.mask_token')
     .option('--json', 'print only one object on standard output')
     .addHelpText(
       'after',
       `
 Nothing in a .pth file is executed. PyTorch loads the result with safetensors.torch.load_file.
-Tensors pass through one at a time, so a file may be larger than memory.
+Tensors are converted one at a time, so a file may be larger than memory.
 
 Example:
   cer convert checkpoint-last.pth mar-b.safetensors --key model_ema

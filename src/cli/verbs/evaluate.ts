@@ -49,13 +49,13 @@ export function register(program: Command): void {
       `
 Example:
   cer evaluate samples/ --reference photos/ --json
-  cer evaluate procedural:control        how far apart two sets of real images are: the floor of every number
+  cer evaluate procedural:control        distance between two sets of real images: the floor of every metric
   cer evaluate samples/ --features inception --weights pt_inception-2015-12-05.pth --statistics imagenet-256.npz
 
 The small classifier was trained here, so its numbers are analogues: compare them with each other, never with published
-ones, and only at equal numbers of images. Those of InceptionV3 are the published kind, given its FID weights and as
-many images as the paper used (50 000). Statistics alone allow FID and Inception score; the others compare features
-with features of real images and are left out with a note. Memory does not grow with the number of images.`,
+ones, and only at equal numbers of images. InceptionV3 with its FID weights gives numbers comparable to published ones if
+there are as many images as the paper used (50 000). With --statistics only FID and Inception score are computed; the other
+metrics need features of real images and are omitted with a note. Memory does not grow with the number of images.`,
     )
     .action(run);
 }

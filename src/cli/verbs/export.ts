@@ -25,7 +25,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-The file is run in a fresh process on random arguments and must agree with this program before it is reported.
+The exported file is run in a new process on random arguments, and its results must agree with this program's.
 
 Example:
   cer export --weights data/checkpoints/vae.safetensors --part decoder --batch 4 --out decoder.onnx`,

@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-Nothing but the headers is read, and nothing in a .pth file is executed.
+Only the headers are read, and nothing in a .pth file is executed.
 
 Example:
   cer inspect checkpoint-last.pth

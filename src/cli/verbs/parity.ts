@@ -25,8 +25,8 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-Families are recognised by what a case's JSON holds; a case that none recognises does not hold. Tolerances are those
-of the reference's README. Exit code 1 when a row does not hold or no case was found.
+Families are recognised by the fields of a case's JSON; a case that no family recognises does not hold. Tolerances are
+those of the reference's README. Exit code 1 when a row does not hold or no case was found.
 
 Example:
   cer parity

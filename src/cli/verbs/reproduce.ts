@@ -46,7 +46,7 @@ export function register(program: Command): void {
       release();
       const failed = done.notebooks.filter(({ status }) => status === 'failed');
       if (failed.length > 0) process.exitCode = EXIT.failed;
-      if (signal.aborted) console.error(`Interrupted. Finished notebooks are kept; go on with \`${command}\`.`);
+      if (signal.aborted) console.error(`Interrupted. Finished notebooks are kept; resume with \`${command}\`.`);
       if (json) return console.log(JSON.stringify(done, null, 2));
       if (signal.aborted) return;
       console.log(`\n${summaryText(done.findings)}\n`);

@@ -54,7 +54,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-Missing and unexpected weights are all named at once, with a suggestion.
+If weights are missing or unexpected, the error lists all of them, with a suggestion.
 
 Example:
   cer sample --weights data/checkpoints/mar.safetensors --vae data/checkpoints/vae.safetensors --class 0,1,2 --count 9

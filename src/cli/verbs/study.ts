@@ -34,7 +34,7 @@ Examples:
   cer study --size smoke --results results/smoke
   cer study --tables table-1
 
-Interrupt it at any time: the same command goes on. The notebooks 11 and 12 show the tables in data/results.`,
+Interrupt it at any time: the same command resumes. The notebooks 11 and 12 show the tables in data/results.`,
     )
     .action(run);
 }

@@ -54,11 +54,11 @@ Examples:
   cer sweep epsilon.json --out runs/epsilon --processes 2
   cer sweep epsilon.json --queue redis://127.0.0.1:6379      rows are computed by \`cer worker\` processes, on any machine
 
-A row is a file named by the hash of its experiment, configuration in effect, inputs and seed. Rows that are there are
-skipped; interrupted, the same command goes on. Several of them may run at a time on one folder. "control" takes out what is
-studied, e.g. { "refinement": { "method": "none" } }: every point is then compared with itself under these changes too.
-Written beside the rows: FILE.md to read, FILE-TABLE.csv, FILE-report.json, and each figure as plotly JSON and PNG.
-Exit status: 0 all rows made, 1 some failed, 130 interrupted.`,
+A row is a file named by the hash of its experiment, configuration in effect, inputs and seed. Existing rows are
+skipped; after an interruption the same command resumes. Several sweeps may use one folder at a time. "control" removes what is
+studied, e.g. { "refinement": { "method": "none" } }: every point is then also compared with itself after these changes.
+Written next to the rows: the report FILE.md, FILE-TABLE.csv, FILE-report.json, and each figure as plotly JSON and PNG.
+Exit status: 0 all rows computed, 1 some failed, 130 interrupted.`,
     )
     .action(async (file: string, options: ExecutionOptions) => {
       const { readSweep } = await import('../../sweep/plan');

@@ -66,7 +66,7 @@ Example:
   cer train --data photos --profile small --out runs/photos
   cer train --model mar --resume --out runs/photos
 
-Interrupt it (Ctrl-C) at any time: it saves its state, and --resume continues as if nothing had happened.`,
+Interrupt it (Ctrl-C) at any time: it saves its state, and --resume continues with the same result as without a stop.`,
     )
     .action(run);
 }
@@ -140,7 +140,7 @@ function fineTuneOf({ fineTune: kind, from }: TrainArguments) {
   if (!kind && !from) return undefined;
   throw new InvalidInputError('Fine-tune', {
     given: kind ? `--fine-tune ${kind} without --from` : `--from ${from} without --fine-tune`,
-    expected: 'both: what to go on from, and how',
+    expected: 'both: the model to fine-tune, and how',
     remedy: 'Add the other one.',
   });
 }

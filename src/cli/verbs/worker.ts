@@ -27,9 +27,9 @@ Example:
   cer worker --queue redis://127.0.0.1:6379 --processes 2 &
   cer sweep epsilon.json --queue redis://127.0.0.1:6379
 
-A worker needs the same code and the same weight files as whoever started the sweep, and refuses rows where they differ.
-It reads no file outside the folder in which it is started, whatever a row in the queue names.
-Stopped with Ctrl-C, it gives the rows under way back to the queue.`,
+A worker needs the same code and the same weight files as the process that started the sweep, and refuses rows where they differ.
+It reads no file outside the folder in which it is started, even if a row names one.
+Stopped with Ctrl-C, it returns unfinished rows to the queue.`,
     )
     .action(async ({ queue: url, queueName: name, processes, lock, json }: WorkerArguments) => {
       const { serveQueue, withoutPassword } = await import('../../sweep/queue');

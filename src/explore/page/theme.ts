@@ -16,7 +16,7 @@ export function onThemeChange(listener: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', listener);
 }
 
-/** Whether the reader asked for less motion. */
+/** Whether the system is set to reduced motion. */
 export function reducedMotion(): boolean {
   return matchMedia('(prefers-reduced-motion: reduce)').matches;
 }

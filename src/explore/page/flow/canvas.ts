@@ -1,7 +1,7 @@
 import { theme } from '../theme';
 import type { FlowFrame, FlowScene } from './compute';
 
-/** Half the width of what is seen of the plane at least, in units of the condition. */
+/** Smallest half-width of the visible plane, in units of the condition. */
 export const EXTENT = 4.6;
 /** Links are drawn in so many strengths. */
 const STRENGTHS = 4;
