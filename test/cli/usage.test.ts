@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -124,7 +124,15 @@ describe('dry runs', function () {
     assert.ok(one.estimate.seconds > 0 && one.estimate.megabytes > 0);
     const measured = await object(evaluate, 'evaluate', 'procedural:control', '--dry-run', '--json');
     assert.deepEqual(measured.counts, { images: 3000, reference: 3000 });
-    assert.match(measured.estimate.basis, /tried here/);
+    assert.match(measured.estimate.basis, /recorded: 0\.8 ms an image/);
+    const scratch = await object(reproduce, 'reproduce', '--from-scratch', '--dry-run', '--json', '--parallel', '1');
+    const shipped = await object(reproduce, 'reproduce', '--dry-run', '--json', '--parallel', '1');
+    const recorded = ['vae', 'classifier', 'mar', 'ar', 'cdm'].map((model) => {
+      return JSON.parse(readFileSync(join(root, `data/checkpoints/${model}.json`), 'utf8')).seconds as number;
+    });
+    // The profile of the shipped trainings: the time that they took, but for rounding.
+    const training = recorded.reduce((sum, seconds) => sum + seconds, 0);
+    assert.ok(Math.abs(scratch.estimate.seconds - shipped.estimate.seconds - training) < 1e-6 * training);
   });
 
   it('more images, steps and guidance cost more', async () => {

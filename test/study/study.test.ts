@@ -14,6 +14,7 @@ import {
 } from '../../src/recipes/run-trainings';
 import { variantFolder, variantProfile, variantSchema } from '../../src/recipes/variants';
 import { refinementConfiguration } from '../../src/refinement/options';
+import { dryRunStudy } from '../../src/study/dry-run';
 import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
 import { readAblation, readResults, saveAblation, saveResults } from '../../src/study/results';
 import { difference, type StudyRow } from '../../src/study/rows';
@@ -160,6 +161,23 @@ describe('study', () => {
     const { fid: _, ...values } = measuredRun({});
     store.write({ ...planned.plan.tasks[0], status: 'done', values, seconds: 1 });
     assert.throws(() => studyRows(planned, store), { name: 'InvalidInputError', message: /fid/ });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('a dry run of the study counts the time that the shipped trainings took, over the processes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const recorded = TRAININGS.flatMap(({ models, variant }) =>
+      models.map((model) => JSON.parse(readFileSync(join(variantFolder(variant), `${model}.json`), 'utf8')).seconds),
+    );
+    const { configuration, estimate } = dryRunStudy({
+      size: 'full',
+      checkpoints: folder,
+      store: folder,
+      tables: [],
+      processes: 2,
+    });
+    assert.equal((configuration.trainings as string[]).length, TRAININGS.length);
+    assert.equal(estimate.seconds, recorded.reduce((sum, seconds) => sum + seconds, 0) / 2);
     rmSync(folder, { recursive: true });
   });
 

@@ -93,7 +93,7 @@ async function printDryRun(images: string, options: Omit<EvaluateArguments, 'cla
   const reference = referenceOf(options);
   const counts = { images: countImages(images), reference: reference ? countImages(reference) : 0 };
   const extractor = openExtractor(options);
-  const estimate = estimateEvaluation(counts.images + counts.reference, extractor, rows);
+  const estimate = estimateEvaluation(counts.images + counts.reference, features, extractor, rows);
   extractor.dispose();
   const configuration = {
     ...{ images, reference: reference ?? 'none', statistics: statistics ?? 'none', counts, features },

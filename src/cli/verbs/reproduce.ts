@@ -66,21 +66,13 @@ async function printDryRun(options: Omit<Options, 'json' | 'dryRun'>, json?: boo
   const notebooks = findNotebooks(options.only).map(notebookName);
   let estimate = estimateNotebooks(notebooks, profile, parallel);
   if (fromScratch) {
-    const { useBackend } = await import('../../runtime/backend');
     const { TRAINED_MODELS, trainingProfile } = await import('../../recipes/profiles');
-    const { PROCEDURAL_CLASSES } = await import('../../data/procedural');
-    await useBackend();
     const settings = trainingProfile(profile);
-    const classes = PROCEDURAL_CLASSES.length;
-    let seconds = 0;
-    for (const model of TRAINED_MODELS) {
-      const { steps } = settings.budgets[model];
-      const images = settings.perClass.train * classes;
-      const training = await estimateTraining(model, settings, { classes, images, steps });
-      seconds += training.seconds;
-    }
-    const basis = `${estimate.basis}; each model trained here for a second`;
-    estimate = { ...estimate, seconds: estimate.seconds + seconds, basis };
+    const trainings = TRAINED_MODELS.map((model) =>
+      estimateTraining(model, settings, { images: 0, steps: settings.budgets[model].steps }),
+    );
+    const seconds = trainings.reduce((sum, training) => sum + training.seconds, estimate.seconds);
+    estimate = { ...estimate, seconds, basis: `${estimate.basis}; training: times of the shipped trainings` };
   }
   const configuration = {
     profile,

@@ -184,12 +184,10 @@ async function withAutoencoder(
 
 /** The checks and settings of a run, and an estimate of its cost; only the weights' headers are read. */
 async function dryRun(options: SampleOptions, plan: Plan, model: OpenModel, vae?: OpenModel): Promise<void> {
-  const { useBackend } = await import('../../runtime/backend');
   const { estimateSampling } = await import('../../study/dry-run');
   const { createDiffusion } = await import('../../diffusion/gaussian-diffusion');
   const { defaultSteps } = await import('../../models/mar/mar-config');
   const { dryRunText } = await import('../dry-run');
-  await useBackend();
   const { respacing, guidance, ...rest } = plan.generation;
   const { config, family } = model.spec;
   const own = family === 'vae' ? '100' : config.samplingSteps;
@@ -204,7 +202,6 @@ async function dryRun(options: SampleOptions, plan: Plan, model: OpenModel, vae?
     denoisingSteps,
     guided: guidance !== 1,
     count: plan.labels.length,
-    batch: plan.batch,
   });
   const configuration = {
     ...plan.report,

@@ -145,26 +145,25 @@ function fineTuneOf({ fineTune: kind, from }: TrainArguments) {
   });
 }
 
-/** Reads the images, runs each model for a second and prints an estimate of the training. */
+/** Reads the images and prints what would be trained, with an estimate. */
 async function printDryRun(
   options: TrainArguments,
   models: TrainedModelName[],
   profile: TrainingProfile,
 ): Promise<void> {
-  const { useBackend } = await import('../../runtime/backend');
   const { loadTrainingData } = await import('../../recipes/data');
   const { estimateTraining } = await import('../../study/dry-run');
   const { dryRunText, estimateText } = await import('../dry-run');
   const say = (text: string) => console.error(text);
   const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });
   for (const { file, reason } of skipped) say(printable(`skipped ${file}: ${reason}`));
-  const backend = await useBackend();
   const { count: images, classNames } = splits.train;
+  const variant = { ...variantOf(options), fineTune: options.fineTune };
   const rows = [];
   for (const model of models) {
     const budget = profile.budgets[model];
     const steps = Math.min(budget.steps, options.steps ?? budget.steps);
-    const estimate = await estimateTraining(model, profile, { classes: classNames.length, images, steps });
+    const estimate = estimateTraining(model, profile, { images, steps, variant });
     if (!options.json) console.log(`${model}: ${steps} steps of ${budget.batch} images; ${estimateText(estimate)}`);
     const out = `${options.out}/${model}.safetensors`;
     rows.push({ model, ...budget, steps, images, classes: classNames.length, out, estimate });
@@ -175,10 +174,10 @@ async function printDryRun(
   const megabytes = Math.max(...rows.map(({ estimate }) => estimate.megabytes));
   const configuration = {
     ...{ data, images, classes: classNames, models, profile: name, seed, ...variantOf(options), out, vae, resume },
-    backend: backend.name,
+    backend: process.env.CER_BACKEND ?? 'auto',
     budgets: Object.fromEntries(models.map((model) => [model, profile.budgets[model]])),
   };
-  console.log(dryRunText(configuration, { seconds, megabytes, basis: 'each model trained here for a second' }));
+  console.log(dryRunText(configuration, { seconds, megabytes, basis: 'times of the shipped trainings' }));
 }
 
 function showProgress(): (model: string, progress: Progress) => void {
