@@ -24,7 +24,10 @@ export function makeDataset(parts: Omit<Dataset, 'hash' | 'count'>): Dataset {
   const count = labels.length;
   if (count === 0 || images.length !== count * size * size * 3 || labels.some((c) => c < 0 || c >= classNames.length)) {
     throw new InvalidInputError('Data set', {
-      given: `${images.length} bytes, ${count} labels, ${classNames.length} classes, size ${size}`,
+      given:
+        count === 0
+          ? 'no images'
+          : `${images.length} bytes, ${count} labels, ${classNames.length} classes, size ${size}`,
       expected: 'at least one image, size * size * 3 bytes for each, labels within the classes',
       remedy: 'Check how the images were gathered.',
     });
@@ -45,7 +48,10 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>, name = data
   return makeDataset({ name, size: dataset.size, images, labels, classNames: dataset.classNames });
 }
 
-/** Disjoint random parts with the given shares of each class, for data that comes without splits. */
+/**
+ * Disjoint random parts with the given shares of each class, for data that comes without splits.
+ * @throws InvalidInputError when there are too few images to give each part one.
+ */
 export function splitDataset<Name extends string>(
   dataset: Dataset,
   source: Key,
@@ -66,6 +72,16 @@ export function splitDataset<Name extends string>(
       begin = end;
     }
   });
+  if (names.some((name) => parts[name].length === 0)) {
+    const got = names.map((name) => `${parts[name].length} for ${name}`).join(', ');
+    const perClass = dataset.classNames.map((_, label) => dataset.labels.filter((c) => c === label).length);
+    const enough = Math.ceil(total / Math.min(...names.map((name) => shares[name])));
+    throw new InvalidInputError(`Images of ${dataset.name}`, {
+      given: `too few to split: ${got} (${perClass.join(' + ')} in ${perClass.length === 1 ? 'one class' : `${perClass.length} classes`})`,
+      expected: `at least one for each of ${names.join(', ')}`,
+      remedy: `Add images: from ${enough} in a class on, each part gets one.`,
+    });
+  }
   return Object.fromEntries(
     names.map((name) => [name, subset(dataset, parts[name], `${dataset.name}/${name}`)]),
   ) as Record<Name, Dataset>;

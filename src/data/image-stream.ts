@@ -1,6 +1,13 @@
 import { relative } from 'node:path';
 import { InvalidInputError } from '../runtime/errors';
-import { decodeImage, decodeRgb, type ImageFolderOptions, listImages, type SkippedFile } from './image-folder';
+import {
+  decodeImage,
+  decodeRgb,
+  type ImageFolderOptions,
+  listImages,
+  type SkippedFile,
+  unusable,
+} from './image-folder';
 import { drawProcedural, imageKey, PROCEDURAL_CLASSES, SPLITS, type Split } from './procedural';
 import type { RgbImage } from './resample';
 
@@ -15,7 +22,7 @@ export interface PixelBatch {
 /** Images in a fixed order, read batch by batch, so that any number of them fits in memory. */
 export interface ImageStream {
   name: string;
-  /** How many there are, unusable files included. */
+  /** How many files there are, unusable ones included. */
   count: number;
   /** Batches of at most `size` images; another one begins where the size of the images changes. Filled in while they are read. */
   batches(size: number): AsyncGenerator<PixelBatch>;
@@ -30,15 +37,14 @@ export interface StreamOptions extends Pick<ImageFolderOptions, 'strict' | 'conv
 
 /**
  * The images of a folder (with or without class folders), or of a split of the procedural set, `procedural:reference`.
- * @throws InvalidInputError for an unknown split or a folder without files; while reading, for an unusable file with `strict`.
+ * @throws InvalidInputError for an unknown split or a folder without images; with `strict`, here or while reading, for what is left out.
  */
 export function imageStream(what: string, options: StreamOptions = {}): ImageStream {
   return what.startsWith('procedural') ? proceduralStream(what, options) : folderStream(what, options);
 }
 
 function folderStream(root: string, { side, strict = false, convert }: StreamOptions): ImageStream {
-  const { files } = listImages(root, { flat: true });
-  const skipped: SkippedFile[] = [];
+  const { files, skipped } = listImages(root, { flat: true, strict });
   const decode = async (path: string): Promise<RgbImage | string> => {
     if (side === undefined) return decodeRgb(path, { convert });
     const data = await decodeImage(path, { size: side, convert });
@@ -50,8 +56,11 @@ function folderStream(root: string, { side, strict = false, convert }: StreamOpt
       const decoded = await Promise.all(group.map(({ path }) => decode(path)));
       for (const [i, image] of decoded.entries()) {
         if (typeof image !== 'string') yield image;
-        else if (strict) throw unusable(relative(root, group[i].path), image);
-        else skipped.push({ file: relative(root, group[i].path), reason: image });
+        else {
+          const left = { file: relative(root, group[i].path), reason: image };
+          if (strict) throw unusable(left);
+          skipped.push(left);
+        }
       }
     }
   }
@@ -102,12 +111,4 @@ function joined(images: readonly RgbImage[]): PixelBatch {
     data.set(image.data, i * width * height * 3);
   });
   return { count: images.length, width, height, data };
-}
-
-function unusable(file: string, given: string): InvalidInputError {
-  return new InvalidInputError(file, {
-    given,
-    expected: 'a usable RGB image (JPEG, PNG, WebP)',
-    remedy: 'Repair or remove it, or run without --strict to skip it.',
-  });
 }

@@ -14,7 +14,7 @@ const COMPLETE = '.complete.json';
 /**
  * The procedural images as real PNG files, one folder per class, drawn once into a cache. They are drawn beside their place
  * and moved there when complete, so that several processes may ask for them at a time. A folder in which a file is missing, added
- * or changed is drawn again.
+ * or changed is drawn again. When it fails or `onProgress` throws, nothing is left behind.
  * @returns the folder, ready for `loadImageFolder`
  */
 export async function proceduralFolder(
@@ -27,6 +27,28 @@ export async function proceduralFolder(
   if (isWhole(root)) return root;
   const draft = `${root}.${hostname()}.${process.pid}.partial`;
   removeAbandoned(root);
+  try {
+    await draw(draft, inEffect, options.onProgress);
+    writeFileSync(join(draft, COMPLETE), `${JSON.stringify(withChecksum({ ...inEffect, ...contentOf(draft) }))}\n`);
+    if (!isWhole(root)) {
+      rmSync(root, { recursive: true, force: true });
+      try {
+        renameSync(draft, root);
+      } catch (error) {
+        if (!isWhole(root)) throw error; // else another process was quicker
+      }
+    }
+  } finally {
+    rmSync(draft, { recursive: true, force: true }); // nothing is there unless it was stopped, or another was quicker
+  }
+  return root;
+}
+
+async function draw(
+  draft: string,
+  { split, perClass, size, seed }: Required<ProceduralOptions>,
+  onProgress?: (done: number, total: number) => void,
+): Promise<void> {
   const total = PROCEDURAL_CLASSES.length * perClass;
   let done = 0;
   for (const [label, className] of PROCEDURAL_CLASSES.entries()) {
@@ -44,20 +66,9 @@ export async function proceduralFolder(
         }),
       );
       done += block.length;
-      options.onProgress?.(done, total);
+      onProgress?.(done, total);
     }
   }
-  writeFileSync(join(draft, COMPLETE), `${JSON.stringify(withChecksum({ ...inEffect, ...contentOf(draft) }))}\n`);
-  if (!isWhole(root)) {
-    rmSync(root, { recursive: true, force: true });
-    try {
-      renameSync(draft, root);
-    } catch (error) {
-      if (!isWhole(root)) throw error; // else another process was quicker
-    }
-  }
-  rmSync(draft, { recursive: true, force: true });
-  return root;
 }
 
 /** Removes drafts of processes of this machine that were killed. */

@@ -1,6 +1,6 @@
+import { skippedLines } from '../data/image-folder';
 import { InvalidInputError } from '../runtime/errors';
 import { Interrupted } from '../runtime/interrupt';
-import { printable } from '../runtime/printable';
 import { loadTrainingData } from './data';
 import { TRAINED_MODELS, type TrainedModelName, trainingProfile } from './profiles';
 import { type TrainedFile, type TrainModelOptions, trainModel } from './train-model';
@@ -38,7 +38,7 @@ export async function trainAll(profileName = 'small', options: TrainAllOptions =
   const done: TrainedFile[] = [];
   try {
     const loaded = await loadTrainingData(profile, { ...options, data, onProgress: onText });
-    for (const { file, reason } of loaded.skipped) onText?.(printable(`skipped ${file}: ${reason}`));
+    for (const text of skippedLines(loaded.skipped)) onText?.(text);
     const { name, count, classNames, size } = loaded.splits.train;
     onText?.(`${name}: ${count} training images of ${classNames.length} classes, ${size} pixels`);
     for (const model of TRAINED_MODELS.filter((each) => models.includes(each))) {

@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { PROCEDURAL_CLASSES } from '../data/procedural';
 import type { FeatureExtractor } from '../evaluation/feature-extractor';
 import { decodingOperations, type GenerationCost, generationOperations } from '../models/operations';
 import { countParameters, type ModelSpec } from '../models/presets';
@@ -9,7 +8,7 @@ import type { VaeConfig } from '../models/vae/vae';
 import type { TrainedModelName, TrainingProfile } from '../recipes/profiles';
 import { missingModels, REPORTED_SEEDS, TRAININGS } from '../recipes/run-trainings';
 import { type Variant, variantFolder, variantSchema } from '../recipes/variants';
-import { InvalidInputError, MissingDependencyError } from '../runtime/errors';
+import { MissingDependencyError } from '../runtime/errors';
 import { estimateSweep } from '../sweep/estimate';
 import { RowStore } from '../sweep/store';
 import { CHECKPOINTS, type Provenance, readProvenance } from '../training/trained-model';
@@ -76,20 +75,6 @@ export function estimateSampling(
     megabytes: PROCESS_MEGABYTES + Math.ceil((2 * 4 * weights) / 2 ** 20),
     basis: `${(operations / 1e9).toPrecision(2)} GFLOP an image; the rows of Table 1 ran at ${(rate / 1e9).toPrecision(2)} GFLOP/s (${date})`,
   };
-}
-
-/** Files in a folder, or images of a procedural split. @throws InvalidInputError when there is no such folder. */
-export function countImages(what: string): number {
-  if (what.startsWith('procedural')) return 300 * PROCEDURAL_CLASSES.length;
-  try {
-    return readdirSync(what, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
-  } catch (error) {
-    throw new InvalidInputError(`Images in ${what}`, {
-      given: (error as Error).message,
-      expected: 'a folder of images',
-      remedy: 'Check the path, or name procedural:reference, procedural:control or procedural:train.',
-    });
-  }
 }
 
 /** What measuring images would take: reading, features, and the comparison of all pairs of the features that are kept. */

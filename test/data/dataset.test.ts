@@ -73,6 +73,20 @@ describe('data/dataset', () => {
     );
   });
 
+  it('too few images to split are counted', () => {
+    const shares = { train: 8, reference: 1, control: 1 };
+    assert.throws(() => splitDataset(tiny(8), key(0), shares), {
+      name: 'InvalidInputError',
+      message:
+        /tiny: got too few to split: 6 for train, 2 for reference, 0 for control \(4 \+ 4 in 2 classes\); .*from 10 in a class/,
+    });
+    splitDataset(tiny(20), key(0), shares); // 10 in a class
+    assert.throws(
+      () => makeDataset({ ...tiny(3), images: new Uint8Array(0), labels: new Int32Array(0) }),
+      /got no images/,
+    );
+  });
+
   it('the hash tells pixels, labels and names apart', () => {
     const base = tiny(6);
     assert.equal(subset(base, [0, 1, 2, 3, 4, 5]).hash, base.hash);

@@ -1,10 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import { loadImageFolder } from '../../src/data/image-folder';
+import { loadImageFolder, skippedLines } from '../../src/data/image-folder';
+import { imageStream } from '../../src/data/image-stream';
 import { centreCrop, resize } from '../../src/data/resample';
 import { key, uniform } from '../../src/runtime/random';
 
@@ -104,10 +105,117 @@ describe('data/image-folder', () => {
     await assert.rejects(loadImageFolder(join(root, 'none')), /no such folder; expected one sub-folder/);
     await assert.rejects(loadImageFolder(root), /without sub-folders/);
     await put('a/good.jpg', plain(40, 40).jpeg());
-    mkdirSync(join(root, 'b'));
-    await assert.rejects(loadImageFolder(root), /Class folder .*b: got an empty folder/);
-    await put('b/notes.txt', 'hello');
-    await assert.rejects(loadImageFolder(root), /only unusable files \(b\/notes.txt: unreadable/);
+    await put('b/broken.jpg', 'hello');
+    await assert.rejects(
+      loadImageFolder(root),
+      /Class folder .*b: got only unusable files \(b\/broken.jpg: unreadable/,
+    );
+    await assert.rejects(loadImageFolder(join(root, 'a', 'good.jpg')), /got a file; expected one sub-folder/);
+  });
+
+  /** What was left out, and why. */
+  const leftOut = async () => {
+    const { dataset, skipped } = await loadImageFolder(root, { size: 16 });
+    return { count: dataset.count, names: dataset.classNames, skipped: skipped.map((s) => `${s.file}: ${s.reason}`) };
+  };
+
+  it('says of links to nothing, in a circle and of names that are not UTF-8 that they are left out', async () => {
+    await put('a/good.jpg', plain(20, 20).jpeg());
+    await put('elsewhere.jpg', plain(20, 20).jpeg());
+    symlinkSync('../elsewhere.jpg', join(root, 'a', 'linked.jpg'));
+    symlinkSync('gone.jpg', join(root, 'a', 'to-nothing.jpg'));
+    symlinkSync('circle.jpg', join(root, 'a', 'circle.jpg'));
+    symlinkSync('gone', join(root, 'class-gone'));
+    const latin1 = Buffer.concat([Buffer.from(`${join(root, 'a')}/caf`), Buffer.of(0xe9), Buffer.from('.jpg')]);
+    writeFileSync(latin1, await plain(20, 20).jpeg().toBuffer());
+    assert.deepEqual(await leftOut(), {
+      count: 2, // the image and the link to one
+      names: ['a'],
+      skipped: [
+        'class-gone: a link to nothing',
+        'a/caf\ufffd.jpg: a name that is not UTF-8; rename it',
+        'a/circle.jpg: a link that leads to itself',
+        'a/to-nothing.jpg: a link to nothing',
+        'elsewhere.jpg: a file beside class folders, so of no class',
+      ],
+    });
+    await assert.rejects(loadImageFolder(root, { strict: true }), /class-gone: got a link to nothing; .*--strict/);
+    const stream = imageStream(root);
+    assert.deepEqual([stream.count, stream.skipped.length], [2, 5]);
+    assert.throws(() => imageStream(root, { strict: true }), /class-gone: got a link to nothing/);
+  });
+
+  it('says of images beside class folders, of nested ones and of folders without images that they are left out', async () => {
+    await put('a/good.jpg', plain(20, 20).jpeg());
+    await put('a/more/one.jpg', plain(20, 20).jpeg());
+    await put('a/more/two.jpg', plain(20, 20).jpeg());
+    await put('top.jpg', plain(20, 20).jpeg());
+    mkdirSync(join(root, 'empty'));
+    await put('logs/run.log', 'text');
+    mkdirSync(join(root, 'logs', 'old'));
+    assert.deepEqual(await leftOut(), {
+      count: 1,
+      names: ['a'],
+      skipped: [
+        'a/more/: a folder inside a class folder (2 files)',
+        'empty/: a folder without images (empty)',
+        'logs/: a folder without images (1 file, 1 folder)',
+        'top.jpg: a file beside class folders, so of no class',
+      ],
+    });
+  });
+
+  it('images in a folder beside which there are logs alone are still the images of the folder', async () => {
+    await put('one.png', plain(20, 20).png());
+    await put('logs/run.log', 'text');
+    const { count, skipped } = imageStream(root);
+    assert.deepEqual([count, skipped.map(({ file }) => file)], [1, ['logs/']]);
+  });
+
+  it('a folder one level too high is named with what is in it', async () => {
+    await put('train/a/one.png', plain(20, 20).png());
+    await put('train/b/one.png', plain(20, 20).png());
+    const message =
+      /without a sub-folder of images \(1 folder; train\/: a folder without images \(2 folders\)\); .*name DIR/;
+    await assert.rejects(loadImageFolder(root), message);
+    assert.throws(() => imageStream(root), /train\/: a folder without images \(2 folders\).*not from deeper ones/);
+  });
+
+  it('counts what was left out for one reason', () => {
+    const skipped = [1, 2, 3, 4, 5].map((i) => ({ file: `a/${i}.png`, reason: 'a grey image' }));
+    assert.deepEqual(skippedLines([...skipped, { file: 'b/\u001b[2J', reason: 'an empty file' }]), [
+      'skipped 5 files (a/1.png, a/2.png, a/3.png and 2 more): a grey image',
+      `skipped b/${JSON.stringify('\u001b').slice(1, -1)}[2J: an empty file`,
+    ]);
+  });
+
+  // An EXIF orientation says where the first row and column of the stored pixels belong; each is drawn so that it shows as `upright`.
+  it('turns images as their EXIF orientation says', async () => {
+    const upright = sharp(Buffer.from([...[255, 0, 0], ...[0, 255, 0], ...[0, 0, 255], ...[255, 255, 255]]), {
+      raw: { width: 2, height: 2, channels: 3 },
+    }).resize(16, 16, { kernel: 'nearest' });
+    const shown = await upright.clone().raw().toBuffer();
+    const stored = {
+      1: upright.clone(),
+      3: upright.clone().rotate(180),
+      6: upright.clone().rotate(270), // to be turned by 90 degrees clockwise
+      8: upright.clone().rotate(90),
+    };
+    for (const [orientation, image] of Object.entries(stored)) {
+      const pixels = await image.raw().toBuffer();
+      const raw = { width: 16, height: 16, channels: 3 as const };
+      const marked = sharp(pixels, { raw }).withMetadata({ orientation: Number(orientation) });
+      await put(`a/${orientation}.png`, marked.png());
+    }
+    const { dataset } = await loadImageFolder(root, { size: 16 });
+    assert.equal(dataset.count, 4);
+    for (let i = 0; i < 4; i++)
+      assert.deepEqual([...dataset.images.subarray(i * 768, (i + 1) * 768)], [...shown], `${i}`);
+    const sides: number[][] = [];
+    await put('b/wide.jpg', plain(40, 20).withMetadata({ orientation: 6 }).jpeg());
+    rmSync(join(root, 'a'), { recursive: true });
+    for await (const { width, height } of imageStream(root).batches(1)) sides.push([width, height]);
+    assert.deepEqual(sides, [[20, 40]]);
   });
 
   it('takes a folder without sub-folders as one class where asked to', async () => {

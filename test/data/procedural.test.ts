@@ -8,6 +8,7 @@ import { loadImageFolder } from '../../src/data/image-folder';
 import { gridPng } from '../../src/data/image-grid';
 import { PROCEDURAL_CLASSES, proceduralDataset, SPLITS } from '../../src/data/procedural';
 import { proceduralFolder } from '../../src/data/procedural-folder';
+import { Interrupted } from '../../src/runtime/interrupt';
 
 describe('data/procedural', () => {
   it('depends on its options alone; image i does not depend on how many are drawn', () => {
@@ -59,6 +60,22 @@ describe('data/procedural', () => {
       const { mtimeMs } = statSync(file);
       await proceduralFolder({ cache, perClass: 4, split: 'control' });
       assert.equal(statSync(file).mtimeMs, mtimeMs);
+    } finally {
+      rmSync(cache, { recursive: true });
+    }
+  });
+
+  it('leaves nothing half-drawn when it is stopped', async () => {
+    const cache = mkdtempSync(join(tmpdir(), 'cer-procedural-'));
+    const onProgress = () => {
+      throw new Interrupted();
+    };
+    try {
+      await assert.rejects(proceduralFolder({ cache, perClass: 4, onProgress }), { name: 'Interrupted' });
+      assert.deepEqual(
+        readdirSync(cache).flatMap((name) => readdirSync(join(cache, name))),
+        [],
+      );
     } finally {
       rmSync(cache, { recursive: true });
     }

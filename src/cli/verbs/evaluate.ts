@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { EvaluationOptions } from '../../evaluation/evaluate-folder';
-import { printable } from '../../runtime/printable';
 import { choiceOption, wholeNumber } from '../arguments';
 import { ProgressLine } from '../progress-line';
 
@@ -73,25 +72,30 @@ async function run(images: string, { classifier, ...given }: EvaluateArguments):
   const options = { ...given, weights: given.weights ?? classifier };
   const { useBackend } = await import('../../runtime/backend');
   const { evaluateImages } = await import('../../evaluation/evaluate-folder');
+  const { skippedLines } = await import('../../data/image-folder');
   await useBackend();
   if (options.dryRun) return printDryRun(images, options);
   const line = new ProgressLine();
   const onProgress = (what: string, done: number, total: number) =>
     line.show(`${what}: ${done} of ${total} images`, done === total);
   const { rows, skipped } = await evaluateImages(images, { ...options, onProgress });
-  for (const { file, reason } of skipped) console.error(printable(`skipped ${file}: ${reason}`));
+  for (const text of skippedLines(skipped)) console.error(text);
   if (options.json) return console.log(JSON.stringify(rows, null, 2));
   const { markdownTable } = await import('../../notebook/markdown-table');
   console.log(markdownTable(rows, 5));
 }
 
 async function printDryRun(images: string, options: Omit<EvaluateArguments, 'classifier'>): Promise<void> {
-  const { countImages, estimateEvaluation } = await import('../../study/dry-run');
+  const { estimateEvaluation } = await import('../../study/dry-run');
+  const { imageStream } = await import('../../data/image-stream');
+  const { skippedLines } = await import('../../data/image-folder');
   const { openExtractor, referenceOf } = await import('../../evaluation/evaluate-folder');
   const { dryRunText } = await import('../dry-run');
   const { features, weights, statistics, neighbours, rows, strict = false, convert = false } = options;
   const reference = referenceOf(options);
-  const counts = { images: countImages(images), reference: reference ? countImages(reference) : 0 };
+  const streams = [images, reference].map((what) => (what === undefined ? undefined : imageStream(what, options)));
+  const counts = { images: streams[0]!.count, reference: streams[1]?.count ?? 0 };
+  for (const text of skippedLines(streams.flatMap((stream) => stream?.skipped ?? []))) console.error(text);
   const extractor = openExtractor(options);
   const estimate = estimateEvaluation(counts.images + counts.reference, features, extractor, rows);
   extractor.dispose();

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import type { TrainedModelName, TrainingProfile } from '../../recipes/profiles';
 import type { FineTune, Variant } from '../../recipes/variants';
 import { InvalidInputError } from '../../runtime/errors';
-import { printable } from '../../runtime/printable';
 import type { Progress } from '../../training/loop';
 import { choiceOption, namesIn, seedNumber, wholeNumber } from '../arguments';
 import { EXIT } from '../main';
@@ -125,7 +124,11 @@ async function run(options: TrainArguments): Promise<void> {
 }
 
 /** The next command: samples from the trained model. */
-function whatNext({ out, vae = out }: TrainArguments, models: readonly TrainedModelName[], classes: number): string {
+export function whatNext(
+  { out, vae = out }: Pick<TrainArguments, 'out' | 'vae'>,
+  models: readonly TrainedModelName[],
+  classes: number,
+): string {
   const generator = models.find((model) => ['mar', 'ar', 'cdm'].includes(model));
   if (!generator)
     return `Next, train a generator: npx cer train --model mar,ar,cdm --out ${out}, and the same --data and --profile.`;
@@ -152,11 +155,12 @@ async function printDryRun(
   profile: TrainingProfile,
 ): Promise<void> {
   const { loadTrainingData } = await import('../../recipes/data');
+  const { skippedLines } = await import('../../data/image-folder');
   const { estimateTraining } = await import('../../study/dry-run');
   const { dryRunText, estimateText } = await import('../dry-run');
   const say = (text: string) => console.error(text);
   const { splits, skipped } = await loadTrainingData(profile, { ...options, onProgress: say });
-  for (const { file, reason } of skipped) say(printable(`skipped ${file}: ${reason}`));
+  for (const text of skippedLines(skipped)) say(text);
   const { count: images, classNames } = splits.train;
   const variant = { ...variantOf(options), fineTune: options.fineTune };
   const rows = [];
