@@ -45,20 +45,15 @@ export function cellsOf(frame: DataFrame): Cell[][] {
 }
 
 /**
- * The DataFrame as CSV text (RFC 4180: cells with commas, quotes or line breaks are quoted). Text that a spreadsheet would run as a
- * formula (it begins with =, +, -, @, tab or return, and is no number) gets an apostrophe before it.
+ * The DataFrame as CSV text (RFC 4180: cells with commas, quotes, line breaks or blanks at an end are quoted). Text that a spreadsheet would
+ * run as a formula (it begins with =, +, -, @, tab or return, and is no number) gets an apostrophe before it.
  */
 export function toCsv(frame: DataFrame): string {
-  const danfo = require('danfojs-node') as typeof import('danfojs-node');
   const quote = (cell: Cell) => {
-    if (typeof cell !== 'string') return cell ?? '';
+    if (typeof cell !== 'string') return String(cell ?? '');
     const text = /^[=+\-@\t\r]/.test(cell) && !Number.isFinite(Number(cell)) ? `'${cell}` : cell;
-    return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+    return /[",\n\r]|^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
-  // danfo.js joins cells with commas and quotes nothing, so the quotes are put on before.
-  const quoted = new danfo.DataFrame(
-    cellsOf(frame).map((row) => row.map(quote)),
-    { columns: frame.columns.map((name) => String(quote(name))) },
-  );
-  return `${String(danfo.toCSV(quoted)).trimEnd()}\n`;
+  const lines = [frame.columns, ...cellsOf(frame)].map((row) => row.map(quote).join(',') || '""'); // readers skip empty lines
+  return `${lines.join('\n')}\n`;
 }

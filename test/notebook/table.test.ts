@@ -68,14 +68,25 @@ describe('notebook/table', () => {
       fc.property(fc.array(row, { minLength: 1, maxLength: 5 }), (rows) => {
         const read = parseCsv(toCsv(toDataFrame(rows)));
         assert.deepEqual(read[0], ['name', 'value']);
-        // a lone trailing empty line is what CSV cannot tell from the end of the file: names are never the only column
         assert.deepEqual(
           read.slice(1),
           rows.map(({ name, value }) => [name, String(value)]),
         );
+        const names = rows.map(({ name }) => ({ name }));
+        assert.deepEqual(
+          parseCsv(toCsv(toDataFrame(names))),
+          [{ name: 'name' }, ...names].map(({ name }) => [name]),
+        );
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('CSV keeps rows of empty cells and blanks at the ends, also for readers that skip empty lines', () => {
+    const csv = (...rows: object[]) => toCsv(toDataFrame(rows));
+    assert.equal(csv({ a: 1, b: 'x' }, { a: null, b: null }, {}), 'a,b\n1,x\n,\n,\n');
+    assert.equal(csv({ a: 1 }, { a: null }, { a: '' }), 'a\n1\n""\n""\n');
+    assert.equal(csv({ a: ' x', b: 'y  ' }), 'a,b\n" x","y  "\n');
   });
 
   it('escapes HTML and right-aligns numbers', () => {
