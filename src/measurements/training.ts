@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { ImageModel } from '../models/image-model';
@@ -9,13 +8,11 @@ import { foldIn, key } from '../runtime/random';
 import { trainStep } from '../training/compiled-step';
 import { train } from '../training/loop';
 import { tokenTask } from '../training/tasks';
-import type { Provenance } from '../training/trained-model';
+import { checkpointFolder, type Provenance, readProvenance } from '../training/trained-model';
 
-/** The provenance files of a folder of checkpoints. */
+/** The provenance of the weights in a folder, where it is there. @throws FileFormatError for one that is damaged or of other weights. */
 export function provenance(folder: string): Provenance[] {
-  return TRAINED_MODELS.map((name) => join(folder, `${name}.json`))
-    .filter(existsSync)
-    .map((path) => JSON.parse(readFileSync(path, 'utf8')) as Provenance);
+  return TRAINED_MODELS.flatMap((name) => readProvenance(join(checkpointFolder(folder), `${name}.safetensors`)) ?? []);
 }
 
 /** One row per trained model. */

@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Html, html } from '../notebook/html';
 import { markdownTable } from '../notebook/markdown-table';
-import { CHECKPOINTS, type Provenance } from '../training/trained-model';
+import { CerError } from '../runtime/errors';
+import { CHECKPOINTS, checkpointFolder, type Provenance, readProvenance } from '../training/trained-model';
 import type { Finding } from './findings';
 import { markdownToHtml } from './markdown';
 
@@ -23,7 +24,7 @@ const KNOWN = join(__dirname, '..', '..', 'docs', 'what-does-not-work.md');
  * what is known not to work.
  */
 export function limitsSection({ profile, findings, checkpoints = CHECKPOINTS, known }: LimitSources): Html {
-  const trainings = trainingRows(checkpoints);
+  const { trainings, damaged } = trainingRows(checkpoints);
   const samplings = samplingRows(findings);
   const parts = [
     '# Limits',
@@ -31,6 +32,7 @@ export function limitsSection({ profile, findings, checkpoints = CHECKPOINTS, kn
     ...(trainings.length > 0
       ? ['## Trainings behind these numbers', markdownTable(trainings), spreadText(trainings)]
       : []),
+    ...damaged.map((message) => `Left out: ${message}`),
     ...(samplings.length > 0 ? ['## Seeds behind the error bars', markdownTable(samplings)] : []),
     ...notesOf(findings),
     lowered(known ?? (existsSync(KNOWN) ? readFileSync(KNOWN, 'utf8') : '')),
@@ -58,10 +60,14 @@ interface TrainingRow {
   steps: number;
 }
 
-/** One row per model as it was trained, by variant (the sub-folder's name without its seed): equal trainings under several seeds are one. */
-export function trainingRows(folder: string): TrainingRow[] {
+/**
+ * One row per model as it was trained, by variant (the sub-folder's name without its seed): equal trainings under several seeds are one.
+ * What is said of damaged files, or of those that belong to other weights, stands beside them.
+ */
+export function trainingRows(folder: string): { trainings: TrainingRow[]; damaged: string[] } {
   const found = new Map<string, { row: TrainingRow; seeds: Set<number> }>();
-  for (const { variant, provenance } of provenances(folder)) {
+  const { described, damaged } = provenances(folder);
+  for (const { variant, provenance } of described) {
     const { model, seed, data, parameters, steps } = provenance;
     const row = {
       model: variant ? `${model}, ${variant}` : model,
@@ -78,22 +84,31 @@ export function trainingRows(folder: string): TrainingRow[] {
     found.set(name, known);
   }
   const rows = [...found.values()].map(({ row, seeds }) => ({ ...row, 'training seeds': seeds.size }));
-  return rows.sort((a, b) => (a.model < b.model ? -1 : 1));
+  return { trainings: rows.sort((a, b) => (a.model < b.model ? -1 : 1)), damaged };
 }
 
-function provenances(folder: string): { variant: string; provenance: Provenance }[] {
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
-  return files.sort().flatMap((file) => {
+interface Described {
+  variant: string;
+  provenance: Provenance;
+}
+
+function provenances(root: string): { described: Described[]; damaged: string[] } {
+  const folder = checkpointFolder(root);
+  const described: Described[] = [];
+  const damaged: string[] = [];
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+  for (const file of names.filter((name) => name.endsWith('.json')).sort()) {
     try {
-      const content: Partial<Provenance> = JSON.parse(readFileSync(join(folder, file), 'utf8'));
-      if (!content.model || !content.data?.images || !content.data.classes) return [];
+      const provenance = readProvenance(join(folder, file.replace(/json$/, 'safetensors')));
+      if (!provenance?.model || !provenance.data?.images || !provenance.data.classes) continue; // of something else
       const inside = dirname(file) === '.' ? '' : dirname(file);
-      return [{ variant: inside.replace(/-?seed-\d+$/, ''), provenance: content as Provenance }];
-    } catch {
-      return []; // no provenance
+      described.push({ variant: inside.replace(/-?seed-\d+$/, ''), provenance });
+    } catch (error) {
+      if (!(error instanceof CerError)) throw error;
+      damaged.push(error.message);
     }
-  });
+  }
+  return { described, damaged };
 }
 
 function spreadText(rows: readonly TrainingRow[]): string {

@@ -2,6 +2,8 @@ import { strict as assert } from 'node:assert';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withChecksum } from '../../src/io/checksum';
+import { provenance } from '../../src/measurements/training';
 import type { Finding } from '../../src/reproduce/findings';
 import { limitsSection, trainingRows } from '../../src/reproduce/limits';
 import { writeReport } from '../../src/reproduce/report';
@@ -39,7 +41,7 @@ describe('parts of the report', function () {
     write('vae.json', 'vae', 0);
     writeFileSync(join(checkpoints, 'other.json'), '[1]');
     assert.deepEqual(
-      trainingRows(checkpoints).map((row) => [row.model, row['training seeds'], row['training images']]),
+      trainingRows(checkpoints).trainings.map((row) => [row.model, row['training seeds'], row['training images']]),
       [
         ['mar', 2, 120],
         ['mar, narrow', 1, 120],
@@ -57,6 +59,24 @@ describe('parts of the report', function () {
       limitsSection({ profile: 'full', findings: [finding('small')] }).text,
       /results are older, of the profile small/,
     );
+  });
+
+  it('limits: provenance that changed, or of other weights, is left out and named', () => {
+    const checkpoints = join(folder, 'changed');
+    const data = { images: 120, size: 32, classes: ['a', 'b'] };
+    mkdirSync(checkpoints);
+    const whole = withChecksum({ model: 'mar', seed: 0, data, parameters: 9, steps: 7, weights: 'x' });
+    writeFileSync(join(checkpoints, 'mar.json'), JSON.stringify({ ...whole, steps: 700 }));
+    assert.deepEqual(trainingRows(checkpoints).trainings, []);
+    const html = limitsSection({ profile: 'small', findings: [], checkpoints, known: '' }).text;
+    assert.match(html, /Left out: .*mar\.json: got content with checksum/);
+    assert.throws(() => provenance(checkpoints), { name: 'FileFormatError' });
+    writeFileSync(join(checkpoints, 'mar.json'), 'null');
+    assert.throws(() => provenance(checkpoints), {
+      name: 'FileFormatError',
+      message: /got null; expected a JSON object/,
+    });
+    assert.equal(provenance('data/checkpoints').length, 5);
   });
 
   it('the shipped page of limits is in it', () => {
