@@ -11,7 +11,7 @@ import { type Variant, variantFolder, variantSchema } from '../recipes/variants'
 import { MissingDependencyError } from '../runtime/errors';
 import { estimateSweep } from '../sweep/estimate';
 import { RowStore } from '../sweep/store';
-import { CHECKPOINTS, type Provenance, readProvenance } from '../training/trained-model';
+import { CHECKPOINTS, type Provenance, readProvenance, shippedFolder } from '../training/trained-model';
 import { RESULTS, readResults } from './results';
 import type { StudyOptions } from './run-study';
 import { planTable, STUDY_SIZES, TABLES } from './study';
@@ -151,7 +151,7 @@ export function dryRunStudy(options: StudyOptions): { configuration: Record<stri
       tables: planned.map(({ table, rows: all, present }) => `${table}: ${all} rows, ${present} there`),
       checkpoints,
       store,
-      results: results ?? RESULTS,
+      results: shippedFolder(results, RESULTS),
       processes,
     },
     estimate: {

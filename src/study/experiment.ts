@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { variantFolder } from '../recipes/variants';
 import { leaves } from '../sweep/configuration';
 import type { SweepExperiment } from '../sweep/types';
@@ -8,14 +8,19 @@ import { checkpointFolder } from '../training/trained-model';
 import { CONTROL_METHODS, FINE_TUNED_METHODS, PAPER_METHODS, RIVAL_METHODS } from './methods';
 import { runConfiguration, runJson } from './run-configuration';
 
-const hashes = new Map<string, string>();
+/** Hashes of weights by path, as every row of a sweep asks for some; good for as long as the file is the same by `stamp`. */
+const hashes = new Map<string, { stamp: string; hash: string }>();
 
 /** The start of a file's SHA-256; `absent` where there is none, so that the row fails with a message and can be made later. */
 function hashOf(file: string): string {
-  if (!existsSync(file)) return 'absent';
-  const found = hashes.get(file) ?? createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
-  hashes.set(file, found);
-  return found;
+  const found = statSync(file, { throwIfNoEntry: false, bigint: true });
+  if (!found) return 'absent';
+  const stamp = `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+  const known = hashes.get(resolve(file));
+  if (known?.stamp === stamp) return known.hash;
+  const hash = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+  hashes.set(resolve(file), { stamp, hash });
+  return hash;
 }
 
 /** Images of a trained model under a refinement, or none, and everything that is measured on them: a row of Tables 1 to 3 or of an ablation. */

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { VERDICT_ORDER } from '../metrics/verdict';
 import { markdownTable } from '../notebook/markdown-table';
 import type { SummaryRow } from '../notebook/record';
@@ -11,7 +10,7 @@ import {
   PAPER_METHODS,
   RIVAL_METHODS,
 } from './methods';
-import { RESULTS, type Results, readAblation, readResults } from './results';
+import { RESULTS, type Results, readAblation, readResults, resultsFile } from './results';
 import type { StudyRow } from './rows';
 import { ABLATED } from './study';
 import { ablationSummary, claimRow, differenceRows, table2Rows, table3Rows, tableRows } from './table-report';
@@ -41,7 +40,7 @@ const SCALES = [
 
 /** What was found in the tables that are there, what does not replicate first. */
 export function studySummary(folder = RESULTS): SummaryRow[] {
-  if (!existsSync(join(folder, 'table-1.json'))) return [];
+  if (!existsSync(resultsFile('table-1', folder))) return [];
   const table1 = readResults('table-1', folder);
   const rows = TABLE_1_CLAIMS.map((claim) => claimRow(table1.rows, claim));
   const rivals = optional('rivals', folder);
@@ -122,7 +121,7 @@ work used the machine and say little; operations are counted. Notebooks 11 and 1
   const [sizes, resolution] = [optional('table-2', folder), optional('table-3', folder)];
   if (sizes) parts.push('## Table 2: sizes', markdownTable(table2Rows(sizes.rows, table1.rows)));
   if (resolution) parts.push('## Table 3: twice the resolution', markdownTable(table3Rows(resolution.rows)));
-  const found = ABLATED.filter((model) => existsSync(join(folder, `ablation-${model}.json`)));
+  const found = ABLATED.filter((model) => existsSync(resultsFile(`ablation-${model}`, folder)));
   if (found.length > 0) {
     const ablations = found.map((model) => readAblation(model, folder));
     const summary = ablationSummary(ablations);
@@ -140,7 +139,7 @@ work used the machine and say little; operations are counted. Notebooks 11 and 1
 }
 
 function optional(name: string, folder: string): Results | undefined {
-  return existsSync(join(folder, `${name}.json`)) ? readResults(name, folder) : undefined;
+  return existsSync(resultsFile(name, folder)) ? readResults(name, folder) : undefined;
 }
 
 /** The methods that have rows, with a baseline that has some. */

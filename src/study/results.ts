@@ -7,7 +7,7 @@ import { FileFormatError, MissingDependencyError } from '../runtime/errors';
 import { type Plan, planSweep, type SweepFile } from '../sweep/plan';
 import { rowsOf } from '../sweep/run';
 import type { Row, RowStore } from '../sweep/store';
-import { currentCommit } from '../training/trained-model';
+import { currentCommit, shippedFolder } from '../training/trained-model';
 import { EXPERIMENTS } from './experiments';
 import { type MeasuredRun, measuredRunSchema } from './measures';
 import type { StudyRow } from './rows';
@@ -15,6 +15,11 @@ import { type Ablated, studyAblation } from './study';
 
 /** Where the results of the `full` profile are shipped. */
 export const RESULTS = 'data/results';
+
+/** The file of some results; the shipped ones are found from any folder. */
+export function resultsFile(name: string, folder = RESULTS): string {
+  return join(shippedFolder(folder, RESULTS), `${name}.json`);
+}
 
 const remedy = 'Fetch the file again, or make it: `cer reproduce --profile full`.';
 
@@ -72,7 +77,7 @@ export function readResults(name: string, folder = RESULTS): Results {
 
 /** The rows of a table, none where it was not computed. */
 export function optionalRows(name: string, folder = RESULTS): StudyRow[] {
-  return existsSync(join(folder, `${name}.json`)) ? readResults(name, folder).rows : [];
+  return existsSync(resultsFile(name, folder)) ? readResults(name, folder).rows : [];
 }
 
 /** Writes `folder/ablation-MODEL.json` from the rows that are there; the plan gives back what is not kept of them. @returns its path. */
@@ -102,7 +107,7 @@ export function readAblation(model: Ablated, folder = RESULTS): Ablation {
 
 /** Writes a results file with its checksum, a row a line, so that a change of one row is a change of one line. */
 function save(name: string, head: object, rows: readonly object[], folder: string): string {
-  const path = join(folder, `${name}.json`);
+  const path = resultsFile(name, folder);
   const made = { commit: currentCommit(), date: new Date().toISOString().slice(0, 10) };
   // Through JSON first: the checksum is over what will be read.
   const content = JSON.parse(JSON.stringify({ ...head, ...made, rows }, rounded));
@@ -118,7 +123,7 @@ const rounded = (_: string, value: unknown) =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 
 function read<S extends z.ZodType>(name: string, schema: S, folder: string): z.output<S> {
-  const path = join(folder, `${name}.json`);
+  const path = resultsFile(name, folder);
   if (!existsSync(path)) {
     throw new MissingDependencyError(`Results of ${name}`, {
       given: `no file ${path}`,

@@ -1,10 +1,9 @@
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { runTrainings, TRAININGS } from '../recipes/run-trainings';
 import { InvalidInputError } from '../runtime/errors';
 import { runSweep } from '../sweep/run';
 import { RowStore } from '../sweep/store';
-import { RESULTS, saveAblation, saveResults } from './results';
+import { RESULTS, resultsFile, saveAblation, saveResults } from './results';
 import type { RunOptions } from './run-configuration';
 import { ABLATED, planTable, STUDY_SIZES, studyAblation, studyRows, TABLES, type Table } from './study';
 
@@ -61,7 +60,7 @@ export async function runStudy(options: StudyOptions): Promise<string[]> {
     written.push(
       saveResults(table.name, studyRows(planned, rows), { command, processor, images: size.images }, results),
     );
-    onText?.(`  written: ${join(results, `${table.name}.json`)}`);
+    onText?.(`  written: ${resultsFile(table.name, results)}`);
   }
   for (const model of name === 'full' && !tables ? ABLATED : []) {
     if (signal?.aborted) break;

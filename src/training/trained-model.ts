@@ -49,9 +49,14 @@ export interface TrainedModel<Config> {
 /** Where the shipped checkpoints are, in the project folder. */
 export const CHECKPOINTS = 'data/checkpoints';
 
-/** A folder of checkpoints as files are opened: the shipped ones are the project's wherever a command is called from, others the caller's. */
+/** A folder as files are opened: the `shipped` one is the project's wherever a command is called from, others the caller's. */
+export function shippedFolder(folder: string, shipped: string): string {
+  return folder === shipped ? relative(process.cwd(), join(__dirname, '..', '..', shipped)) || '.' : folder;
+}
+
+/** The same for a folder of checkpoints. */
 export function checkpointFolder(folder = CHECKPOINTS): string {
-  return folder === CHECKPOINTS ? relative(process.cwd(), join(__dirname, '..', '..', CHECKPOINTS)) || '.' : folder;
+  return shippedFolder(folder, CHECKPOINTS);
 }
 
 /** Writes `folder/name.safetensors` (weights, model name and configuration) and `folder/name.json` (provenance), with checksums. */
@@ -120,12 +125,14 @@ export function readProvenance(weights: string): Provenance | undefined {
   const path = weights.replace(/\.safetensors$/, '.json');
   const remedy = 'Restore it from a copy, or remove it: the weights are usable without it.';
   if (!existsSync(path)) return undefined;
-  let stored: Provenance & { checksum?: string };
+  let stored: (Provenance & { checksum?: string }) | null;
   try {
     stored = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw damaged(path, `text that does not parse (${(error as Error).message})`, 'JSON', remedy);
   }
+  if (typeof stored !== 'object' || stored === null)
+    throw damaged(path, JSON.stringify(stored), 'a JSON object', remedy);
   if (!stored.checksum && !stored.weights) return stored; // by somebody else
   const provenance = requireChecksum<Provenance>(path, stored, remedy);
   const { checksum } = readSafetensors(weights);

@@ -1,11 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import sharp from 'sharp';
 import * as verb from '../../src/cli/verbs/sample';
+import { whatNext } from '../../src/cli/verbs/train';
 import { loadImageFolder } from '../../src/data/image-folder';
 import { readNpz } from '../../src/io/npz';
 import { saveParameters } from '../../src/io/parameters';
@@ -125,6 +126,50 @@ describe('cli/sample', () => {
       .toBuffer();
     assert.deepEqual([...shown], [...first]);
   });
+
+  it('the command that a training on one class, or on several, proposes is one that is taken', async () => {
+    for (const classes of [1, 3]) {
+      const out = path(`trained-on-${classes}`);
+      const config = causalArConfig({ ...tiny, classes, headDepth: 1, headWidth: 16, width: 16, depth: 1, heads: 2 });
+      const weights = initCausalAr(config, key(1));
+      mkdirSync(out);
+      saveParameters(join(out, 'ar.safetensors'), weights, { model: 'ar', config: JSON.stringify(config) });
+      copyFileSync(path('vae.safetensors'), join(out, 'vae.safetensors'));
+      tf.dispose([...weights.values()]);
+      const [, args] = whatNext({ out }, ['vae', 'ar'], classes).split('npx cer ');
+      const { count } = JSON.parse(await runVerb(verb, ...args.split(' '), '--dry-run', '--json'));
+      assert.equal(count, 16);
+    }
+  });
+
+  /** Runs `cer sample` and sends a signal as soon as a text shows. @returns the images in the folder */
+  const interruptedAt = async (text: string, out: string, ...extra: string[]): Promise<string[]> => {
+    const files = ['--weights', path('ar.safetensors'), '--vae', path('vae.safetensors'), '--out', out];
+    const args = ['sample', ...files, '--class', '0,2', ...extra];
+    const child = spawn(process.execPath, [join(__dirname, '../../bin/cer.cjs'), ...args]);
+    let said = '';
+    let sent = false;
+    child.stderr.on('data', (data) => {
+      said += data;
+      if (!sent && said.includes(text)) sent = child.kill('SIGINT');
+    });
+    child.stdout.resume();
+    await new Promise((ended) => child.once('close', ended));
+    assert.ok(sent, said);
+    return existsSync(out) ? (readdirSync(out, { recursive: true }) as string[]).filter((name) => /\./.test(name)) : [];
+  };
+
+  it('Ctrl-C while images are computed leaves nothing behind', async () => {
+    const left = await interruptedAt(' of 4000 samples', path('stopped'), '--count', '4000', '--batch', '8');
+    assert.deepEqual([left, existsSync(path('stopped'))], [[], false]);
+  }).timeout(60_000);
+
+  it('Ctrl-C when images are about to be written, or are being written, leaves all of them or none', async () => {
+    const out = path('written');
+    const left = await interruptedAt('400 of 400 samples', out, '--count', '400', '--batch', '200');
+    assert.ok(left.length === 0 || left.length === 400, `${left.length} of 400`);
+    for (const name of left) assert.equal((await sharp(readFileSync(join(out, name))).metadata()).width, 16);
+  }).timeout(60_000);
 
   it('a dry run checks everything and writes nothing', async () => {
     const out = path('never.npz');

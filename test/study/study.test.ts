@@ -15,6 +15,7 @@ import {
 import { variantFolder, variantProfile, variantSchema } from '../../src/recipes/variants';
 import { refinementConfiguration } from '../../src/refinement/options';
 import { dryRunStudy } from '../../src/study/dry-run';
+import { refinementExperiment } from '../../src/study/experiment';
 import { baselineOf, CHOICE_METHODS, REFINEMENT, RIVAL_METHODS } from '../../src/study/methods';
 import { readAblation, readResults, saveAblation, saveResults } from '../../src/study/results';
 import { difference, type StudyRow } from '../../src/study/rows';
@@ -99,6 +100,20 @@ describe('study', () => {
     assert.equal(wide.mar(10).encoderWidth, 128);
     assert.equal(variantProfile(profile, variant({ resolution: 64 })).ar(10).imageSize, 64);
     assert.throws(() => variantProfile(profile, variant({ size: 'wide', resolution: 64 })), /no preset|one of the two/);
+  });
+
+  it('rows follow the weights, also when a file changes while the process runs', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cer-study-'));
+    const inputs = () => refinementExperiment.inputs({ checkpoints: folder } as never);
+    for (const name of ['vae', 'classifier', 'ar', 'mar', 'cdm'])
+      writeFileSync(join(folder, `${name}.safetensors`), name);
+    const first = inputs();
+    assert.equal(inputs(), first);
+    writeFileSync(join(folder, 'vae.safetensors'), 'eav');
+    assert.notEqual(inputs(), first);
+    writeFileSync(join(folder, 'vae.safetensors'), 'vae');
+    assert.equal(inputs(), first);
+    rmSync(folder, { recursive: true });
   });
 
   it('missing models are those without a file', () => {
