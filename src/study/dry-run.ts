@@ -132,7 +132,7 @@ export function estimateNotebooks(names: readonly string[], profile: string, par
 
 /** What a study would do, without doing it: trainings and rows that are missing, and about how long they take. */
 export function dryRunStudy(options: StudyOptions): { configuration: Record<string, unknown>; estimate: Forecast } {
-  const { size: name, checkpoints = 'data/checkpoints', store = 'runs/study', tables, results } = options;
+  const { size: name, checkpoints = 'data/checkpoints', store = 'runs/study', tables, results = RESULTS } = options;
   const processes = options.processes ?? availableParallelism();
   const missing = name === 'full' ? TRAININGS.filter((each) => missingModels(each, checkpoints).length > 0) : [];
   const training = missing
