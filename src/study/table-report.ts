@@ -1,8 +1,9 @@
 import { pairedDifference } from '../metrics/confidence';
-import { verdictOf } from '../metrics/verdict';
+import { type Verdict, verdictOf } from '../metrics/verdict';
 import type { TableRow } from '../notebook/data-frame';
 import type { SummaryRow } from '../notebook/record';
 import { type Figure, figure, PALETTE } from '../plots/figure';
+import { forestFigure } from '../plots/forest';
 import type { Measure } from './measures';
 import type { Method } from './methods';
 import { baselineOf } from './methods';
@@ -89,43 +90,14 @@ function meanOf(rows: readonly StudyRow[], method: string): number {
 
 /** FID differences with their intervals, best first. */
 export function differenceFigure(differences: readonly TableRow[], title: string): Figure {
-  const sorted = [...differences].sort((a, b) => Number(b.fid) - Number(a.fid));
-  const names = sorted.map(({ method, baseline }) => `${method} − ${baseline}`);
-  const left = Math.round(20 + 6.2 * Math.max(50, ...names.map(({ length }) => length))); // room for the longest name
-  return figure(
-    [
-      {
-        type: 'scatter',
-        mode: 'markers',
-        x: sorted.map(({ fid }) => Number(fid)),
-        y: names,
-        error_x: {
-          type: 'data',
-          symmetric: false,
-          array: sorted.map(({ fid, high }) => Number(high) - Number(fid)),
-          arrayminus: sorted.map(({ fid, low }) => Number(fid) - Number(low)),
-          thickness: 1.5,
-        },
-        marker: {
-          size: 9,
-          color: sorted.map(({ verdict }) =>
-            verdict === 'holds' ? PALETTE[2] : verdict === 'fails' ? PALETTE[1] : '#888',
-          ),
-        },
-      },
-    ],
-    {
-      title,
-      x: 'FID difference, left is better (95 % interval)',
-      y: '',
-      width: 430 + left,
-      height: 130 + 24 * sorted.length,
-      layout: {
-        margin: { l: left, r: 25, t: 55, b: 60 },
-        shapes: [{ type: 'line', x0: 0, x1: 0, y0: 0, y1: 1, yref: 'paper' }],
-      },
-    },
-  );
+  const rows = [...differences]
+    .sort((a, b) => Number(a.fid) - Number(b.fid))
+    .map(({ method, baseline, fid, low, high, verdict }) => ({
+      name: `${method} − ${baseline}`,
+      ...{ mean: Number(fid), low: Number(low), high: Number(high), verdict: verdict as Verdict },
+    }));
+  const names = rows.map(({ name }) => name);
+  return forestFigure([{ rows }], { title, x: 'FID difference, left is better (95 % interval)', names });
 }
 
 /** The FID of methods with their errors. */

@@ -25,6 +25,13 @@ const rows = (method: string, fids: number[]): StudyRow[] =>
     }),
   }));
 
+interface Forest {
+  x: number[];
+  y: string[];
+  error_x: { array: number[]; arrayminus: number[] };
+  marker: { color: string[] };
+}
+
 describe('study/table-report', () => {
   const all = [
     ...rows('AR', [20, 21, 22, 23]),
@@ -52,8 +59,13 @@ describe('study/table-report', () => {
       ['AR + OT AR holds 4 trainings', 'MAR + OT MAR fails 4 trainings', 'AR + OT AR + rival undecided 4 trainings'],
     );
     assert.equal(differences[0].relative, '-23 %');
-    const { data } = differenceFigure(differences, 'x');
-    assert.equal((data[0] as { x: number[] }).x.length, 3);
+    const { data, layout } = differenceFigure(differences, 'x');
+    const [{ x, y, error_x: bars, marker }] = data as unknown as Forest[];
+    assert.deepEqual(y, ['AR + OT − AR', 'AR + OT − AR + rival', 'MAR + OT − MAR'], 'best first, from the top');
+    assert.deepEqual(layout.yaxis?.range, [2.6, -0.6]);
+    const [first] = differences;
+    assert.deepEqual([x[0], x[0] + bars.array[0], x[0] - bars.arrayminus[0]], [first.fid, first.high, first.low]);
+    assert.equal(new Set(marker.color).size, 3, 'a colour per verdict');
   });
 
   it('a claim is a line of the summary with its interval, its error and its verdict', () => {

@@ -1,8 +1,7 @@
-import type { Data } from 'plotly.js';
 import type { Cell, TableRow } from '../../notebook/data-frame';
-import { type Figure, figure, PALETTE } from '../../plots/figure';
+import { type Figure, PALETTE } from '../../plots/figure';
+import { forestFigure } from '../../plots/forest';
 import type { Effect } from './effects';
-import { forestLayout } from './forest';
 import { type Measured, type MeasuredPoint, numberIn, numbersOf, shortName } from './measured';
 
 /** A point that hurts, and what it was compared with. */
@@ -81,38 +80,27 @@ export function worstFigure(cases: readonly WorstCase[], { plan }: Measured): Fi
   if (shown.length === 0) return undefined;
   const { label, better } = plan.experiment.objective;
   const sign = better === 'lower' ? 1 : -1;
-  const names = shown.map(({ effect }) => shortName(effect.at.name));
-  const data: Data[] = [
-    {
-      type: 'scatter',
-      mode: 'markers',
-      name: 'one seed',
-      x: shown.flatMap(({ seeds }) => seeds.map(({ harm }) => sign * harm)),
-      y: shown.flatMap(({ seeds }, i) => seeds.map(() => names[i])),
-      text: shown.flatMap(({ seeds }) => seeds.map(({ seed }) => `seed ${seed}`)),
-      marker: { color: PALETTE[5], size: 8, opacity: 0.8 },
-    },
-    {
-      type: 'scatter',
-      mode: 'markers',
-      name: 'mean, 95 % interval',
-      x: shown.map(({ effect }) => (effect.toControl ?? effect.toBase)!.mean),
-      y: names,
-      error_x: {
-        type: 'data',
-        array: shown.map(({ effect }) => {
-          const { mean, high } = (effect.toControl ?? effect.toBase)!;
-          return high === undefined ? 0 : high - mean;
-        }),
-        thickness: 1.5,
+  const named = shown.map(({ effect, seeds }) => ({
+    name: shortName(effect.at.name),
+    mean: (effect.toControl ?? effect.toBase)!,
+    seeds,
+  }));
+  const dots = named.flatMap(({ name, seeds }) =>
+    seeds.map(({ seed, harm }) => ({ name, mean: sign * harm, text: `seed ${seed}` })),
+  );
+  return forestFigure(
+    [
+      { name: 'one seed', color: PALETTE[5], rows: dots },
+      {
+        ...{ name: 'mean, 95 % interval', color: PALETTE[1], symbol: 'diamond' },
+        rows: named.map(({ name, mean }) => ({ ...mean, name })),
       },
-      marker: { color: PALETTE[1], size: 10, symbol: 'diamond' },
+    ],
+    {
+      title: 'The worst cases, seed by seed',
+      x: `difference of ${label} (${better === 'lower' ? 'right' : 'left'} of 0 is worse)`,
+      names: named.map(({ name }) => name),
+      rowHeight: 40,
     },
-  ];
-  return figure(data, {
-    title: `The worst cases, seed by seed`,
-    x: `difference of ${label} (${better === 'lower' ? 'right' : 'left'} of 0 is worse)`,
-    y: '',
-    ...forestLayout(names, 40),
-  });
+  );
 }
