@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CurveRun } from '../measurements/signal-to-noise';
-import {
-  bands,
-  type curveRows,
-  differences,
-  type LateDifference,
-  lateSteps,
-} from '../measurements/signal-to-noise-report';
+import { bands, type curveRows, differences, type LateDifference, lateSteps } from '../measurements/signal-to-noise';
 import { FileFormatError } from '../runtime/errors';
 
 type Quantity = 'signalToNoise' | 'noiseIntensity';

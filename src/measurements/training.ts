@@ -112,17 +112,3 @@ export async function shortTraining(
     imagesPerSecond: speeds[speeds.length >> 1],
   };
 }
-
-/** What the notebook shows, in words. */
-export function verdictText(all: readonly Provenance[], live: ShortTraining): string {
-  const tokenModels = all.filter(({ model }) => ['mar', 'ar', 'cdm'].includes(model));
-  const images = tokenModels.map(({ model, imagesSeen }) => `${model} ${imagesSeen}`).join(', ');
-  const equal = new Set(tokenModels.map(({ imagesSeen }) => imagesSeen)).size === 1;
-  const first = live.losses[0];
-  const last = live.losses[live.losses.length - 1];
-  return (
-    `### What was found\n\n- Images seen in training: ${images}${equal ? ' (equal budgets)' : ' (**unequal budgets**)'}.\n` +
-    `- ${live.steps[live.steps.length - 1]} live steps moved the loss from ${first.toFixed(3)} to ${last.toFixed(3)} ` +
-    `at ${live.imagesPerSecond.toFixed(0)} images/s on this machine.\n- All shipped weights come from one training seed each.`
-  );
-}

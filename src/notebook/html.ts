@@ -1,16 +1,16 @@
-/** Text that is HTML already. Only `html` and whoever vouches for the text make it. */
+/** Text that is already HTML. Made by `html`, or directly where the text is known to be safe. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
 type Value = Html | string | number | undefined | readonly Value[];
 
-/** A template of HTML: whatever is put into it is escaped, unless it is HTML already. Lists are joined without a gap. */
+/** A template of HTML: every inserted value is escaped, unless it is an `Html`. Lists are joined without a separator. */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(parts.map((part, at) => part + htmlOf(values[at])).join(''));
 }
 
-/** Pieces of HTML, one a line. */
+/** Pieces of HTML, one per line. */
 export function lines(pieces: readonly Html[]): Html {
   return new Html(pieces.map(({ text }) => text).join('\n'));
 }

@@ -1,4 +1,4 @@
-import { formatCell } from './table';
+import { formatCell, headerOf } from './table';
 
 /** Rows as a Markdown table, one column per name that occurs: numbers with `digits` significant digits and to the right; bars and tags are escaped. */
 export function markdownTable(rows: readonly object[], digits = 4): string {
@@ -12,7 +12,7 @@ export function markdownTable(rows: readonly object[], digits = 4): string {
       .replace(/\r?\n/g, ' ')
       .replace(/<(?=[a-z!/?])/gi, '&lt;');
   return [
-    line(columns.map(escaped)),
+    line(columns.map((name) => escaped(headerOf(name)))),
     line(columns.map((name) => (isNumeric(name) ? '--:' : '---'))),
     ...records.map((row) => line(columns.map((name) => escaped(formatCell(row[name] ?? null, digits))))),
   ].join('\n');

@@ -20,7 +20,7 @@ export interface SummaryRow {
   note?: string;
 }
 
-/** What an experiment leaves in the results folder. */
+/** The results of an experiment, as `record` saves them. */
 export interface Findings {
   table?: Rows;
   tables?: Record<string, Rows>;

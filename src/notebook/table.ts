@@ -25,7 +25,7 @@ export function table(rows: Rows, { title, digits = 4, columns, paper = {} }: Ta
   const values = cellsOf(given.loc({ columns: order }));
   const ours = Object.fromEntries(Object.entries(paper).map(([own, theirs]) => [theirs, own]));
   const shown = order.map((name, at) => ({
-    name: ours[name] ? `${ours[name]}, paper` : name,
+    name: ours[name] ? `${headerOf(ours[name])}, paper` : headerOf(name),
     numeric: values.every((row) => readsAsNumber(row[at])),
     paper: name in ours,
   }));
@@ -54,6 +54,27 @@ function checkColumn(name: string, columns: readonly string[]): void {
 /** Whether a cell is missing, a number, or text that begins as one and goes on with its error: `0.79 ± 0.01`, `95 %`. */
 const readsAsNumber = (cell: unknown) =>
   cell === null || typeof cell === 'number' || /^[-−+]?[\d.]+(e[-+]?\d+)?( ?%)?( ± .*)?$/.test(String(cell));
+
+/** Column names that are no words of a sentence: acronyms, and what needs its unit. */
+const HEADERS: Record<string, string> = {
+  fid: 'FID',
+  fidSamplingError: 'FID sampling error',
+  paperFid: "paper's FID",
+  paperIs: "paper's inception score",
+  megaflopsPerImage: 'MFLOP per image',
+  psnr: 'PSNR / dB',
+  pValue: 'p-value',
+  snr: 'SNR / dB',
+  expectedSnr: 'expected SNR / dB',
+};
+
+/** What a column's header says: its name, as words where it is an identifier. */
+export function headerOf(name: string): string {
+  if (Object.hasOwn(HEADERS, name)) return HEADERS[name];
+  return /^[a-z]+\d*([A-Z][a-z0-9]*)+$/.test(name)
+    ? name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    : name;
+}
 
 /** A cell as text: whole numbers in full, others with `digits` significant digits, nothing for a missing one. */
 export function formatCell(cell: string | number | boolean | null, digits = 4): string {

@@ -6,14 +6,14 @@ import { notebookName } from './document';
 import { type ExecuteOptions, executeNotebook, type Outcome, type Position } from './execute';
 import { projectRoot } from './jupyter';
 
-/** One notebook of a batch: where it is, where its executed form goes, and what its kernel's environment has more. */
+/** One notebook of a batch: its source, where the executed file goes, and additions to its kernel's environment. */
 export interface Job {
   source: string;
   target: string;
   environment?: NodeJS.ProcessEnv;
 }
 
-/** The notebooks of the project in their order, or those that `names` name (a path, a file name, a name or its number). */
+/** The project's notebooks in order, or those in `names` (each a path, a file name, a name or its number). */
 export function findNotebooks(names: readonly string[] = []): string[] {
   const folder = join(projectRoot, 'notebooks');
   const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.ipynb')) : [];
@@ -92,7 +92,7 @@ export class BatchDisplay {
     if (outcome.error) this.line(`        ${outcome.error.replace(/\n/g, '\n        ')}`);
   }
 
-  /** A line of its own, above the moving one. */
+  /** Prints a permanent line above the live one. */
   line(text: string): void {
     this.stream.write(`${this.live ? '\r\x1b[K' : ''}${text}\n`);
     if (this.live) this.drawRunning();

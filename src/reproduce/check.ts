@@ -1,9 +1,10 @@
 import { type Cell, codeCells, codeHash, type Notebook, textOf } from './document';
 
 const MOST_LINES = 20;
+const LONGEST_LINE = 140;
 const MACHINE_PATHS = /(?:\/(?:home|root|tmp|work|Users)\/|[A-Z]:\\Users\\)[\w.-]+/;
 
-/** What keeps a notebook from being committed, one sentence each; empty when it is in order. */
+/** Reasons against committing a notebook, one sentence each; empty when there are none. */
 export function checkNotebook(notebook: Notebook): string[] {
   const problems = [...checkStructure(notebook)];
   const cells = codeCells(notebook);
@@ -32,8 +33,11 @@ function* checkStructure(notebook: Notebook): Generator<string> {
   if (!source.some((text) => /\bparameters\(/.test(text))) yield 'has no parameters cell';
   if (!/\b(record|note)\(/.test(source.at(-1) ?? '')) yield 'its last cell says nothing of what was found';
   for (const [at, text] of source.entries()) {
-    const lines = text.trim().split('\n').length;
+    const lines = text.split('note(`')[0].trim().split('\n').length; // what a note says is prose
     if (lines > MOST_LINES) yield `code cell ${at + 1} has ${lines} lines, more than ${MOST_LINES}`;
+    const longest = Math.max(...text.split('\n').map((line) => line.length));
+    if (longest > LONGEST_LINE)
+      yield `code cell ${at + 1} has a line of ${longest} characters, more than ${LONGEST_LINE}`;
   }
 }
 

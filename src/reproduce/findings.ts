@@ -108,7 +108,7 @@ export function forgetFindings(folder: string, notebook: string): void {
   for (const path of paths) rmSync(path, { force: true });
 }
 
-/** Ours and its error as one text: `0.52 ± 0.03`, or `0.52 (exact)` when the error is a word. */
+/** Our value and its error as one text: `0.52 ± 0.03`, or `0.52 (exact)` when the error is a word. */
 export function withError({ ours, error }: SummaryRow): string {
   const size = error.replace(/^(±|\+-|\+\/-)\s*/, '');
   if (size === '') return ours;

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { codeCells, type Notebook, textOf } from './document';
 
-/** The state of a training under way; what it leaves in the end is a checkpoint beside it. */
+/** State of an unfinished training; the finished checkpoint lies beside it. */
 const UNFINISHED = join('data', 'checkpoints', 'training');
-/** What may decide any notebook's results beside the modules that it imports. */
+/** Inputs of every notebook beside the modules that it imports. */
 const COMMON = ['data', 'package-lock.json', '.jupyter'];
 const SETTINGS = ['CER_PARAMETERS', 'CER_BACKEND'];
 const IMPORT = /(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"]*)['"]/g;

@@ -57,7 +57,7 @@ export async function openLab(extra: readonly string[]): Promise<number> {
   });
 }
 
-/** Has a process ended (SIGTERM) as soon as this one is gone, however that came: a shell waits on a pipe that only this process holds. */
+/** Sends a process SIGTERM as soon as this one has ended, even by SIGKILL: a shell waits on a pipe that only this process holds open. */
 function endsWithThisProcess({ pid }: ChildProcess): ChildProcess | undefined {
   if (process.platform === 'win32' || pid === undefined) return undefined;
   const script = 'read line; kill -TERM "$1"';

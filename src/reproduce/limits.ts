@@ -7,7 +7,7 @@ import { CHECKPOINTS, checkpointFolder, type Provenance, readProvenance } from '
 import type { Finding } from './findings';
 import { markdownToHtml } from './markdown';
 
-/** What limits are read from. */
+/** Sources of the page of limits. */
 export interface LimitSources {
   profile: string;
   findings: readonly Finding[];
@@ -117,7 +117,7 @@ function spreadText(rows: readonly TrainingRow[]): string {
   return `Trained once: ${once.join('; ')}. Where only these stand behind a number, its error bar covers sampling alone, and another training may change what it says.`;
 }
 
-/** Over what the tables of each experiment were averaged, where they say so. */
+/** What the tables of each experiment average over, where they say so. */
 function samplingRows(findings: readonly Finding[]): { experiment: string; table: string; over: string }[] {
   return findings.flatMap(({ experiment, tables }) =>
     Object.entries(tables).flatMap(([table, rows]) => {
@@ -136,7 +136,7 @@ function overWhat(rows: readonly { seed?: unknown; seeds?: unknown; over?: unkno
   return own > 0 ? `${own} seed${own === 1 ? '' : 's'}` : '';
 }
 
-/** What the experiments themselves say of how far they reach, each remark once. */
+/** The notes that experiments recorded with their claims, each once. */
 function notesOf(findings: readonly Finding[]): string[] {
   const notes = new Map<string, string[]>();
   for (const { experiment, summary } of findings) {

@@ -17,7 +17,7 @@ export interface ReproduceOptions {
   results?: string;
   /** Trains the checkpoints first (the profile `full` trains what is missing in any case). */
   fromScratch?: boolean;
-  /** Trainings and tables of the profile `full`; given by whoever knows them. */
+  /** Trainings and tables of the profile `full`; handed in by the command. */
   study?: (options: { signal?: AbortSignal; onText: (text: string) => void }) => Promise<unknown>;
   /** Notebooks at a time. */
   parallel: number;
@@ -33,8 +33,8 @@ interface State {
 }
 
 /**
- * Executes the notebooks headless and writes results, executed notebooks and the report. What was finished before with
- * the same code, data, profile and settings is reused, so an interrupted run goes on where it was.
+ * Executes the notebooks headless and writes results, executed notebooks and the report. Notebooks finished before with
+ * the same code, data, profile and settings are reused, so an interrupted run can be continued.
  * @throws MissingDependencyError without Jupyter, InvalidInputError for an unknown notebook.
  */
 export async function reproduce(options: ReproduceOptions): Promise<Reproduction> {
@@ -100,7 +100,7 @@ function describe(notebook: string, { status, seconds, of, cell, error }: Outcom
   return status === 'done' ? result : { ...result, failedCell: cell, error };
 }
 
-/** Takes away what an earlier run of the notebook left. */
+/** Removes the results of an earlier run of the notebook. */
 function discard(results: string, name: string): void {
   rmSync(stateFile(results, name), { force: true });
   rmSync(join(results, 'notebooks', `${name}.ipynb`), { force: true });

@@ -1,4 +1,4 @@
-/** The report's style sheet: one readable column, numbers that line up, verdicts told by word and colour. */
+/** The report's style sheet: one readable column, numbers that line up, verdicts shown by word and colour. */
 export const REPORT_STYLE = `
 body { font: 16px/1.55 system-ui, sans-serif; color: #1c1c1c; background: #fff; margin: 0; }
 main { max-width: 860px; margin: 0 auto; padding: 2rem 1rem 6rem; }

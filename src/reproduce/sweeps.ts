@@ -13,7 +13,7 @@ const SUFFIX = '-report.json';
 
 const cell = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const table = z.object({ title: z.string(), note: z.string().optional(), page: z.array(z.record(z.string(), cell)) });
-/** What the report shows of a sweep's own one, which `reportSweep` writes. */
+/** The parts of a sweep's own report (`reportSweep`) that are shown here. */
 const sweepSchema = z.object({
   sweep: z.string(),
   description: z.string(),

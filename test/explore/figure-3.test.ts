@@ -8,7 +8,7 @@ import { chosenPair, describeFigure3 } from '../../src/explore/page/figure-3/wor
 import { initialValues } from '../../src/explore/page/state';
 import { staleNote } from '../../src/explore/run';
 import type { CurveRun } from '../../src/measurements/signal-to-noise';
-import { curveRows } from '../../src/measurements/signal-to-noise-report';
+import { curveRows } from '../../src/measurements/signal-to-noise';
 import { FileFormatError } from '../../src/runtime/errors';
 
 const root = join(__dirname, '..', '..');

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as fc from 'fast-check';
 import { cellsOf, toCsv, toDataFrame } from '../../src/notebook/data-frame';
-import { formatCell, table } from '../../src/notebook/table';
+import { formatCell, headerOf, table } from '../../src/notebook/table';
 import { tableHtml } from '../../src/notebook/table-html';
 
 /** A reader of RFC 4180, written from the standard alone. */
@@ -106,21 +106,36 @@ describe('notebook/table', () => {
   it('prints the paper’s numbers right beside ours, and right-aligns numbers with their errors', () => {
     const rows = [
       { method: 'AR', fid: '51.16 ± 1.54', recall: 0.8, published: 2.02 },
-      { method: 'rival', fid: '9.1 ± 0.2', recall: 0.75, published: null },
+      { method: 'other', fid: '9.1 ± 0.2', recall: 0.75, published: null },
     ];
     const text = `T
-method           fid  fid, paper  recall
+method           FID  FID, paper  recall
 ------  ------------  ----------  ------
 AR      51.16 ± 1.54        2.02     0.8
-rival      9.1 ± 0.2                0.75`;
+other      9.1 ± 0.2                0.75`;
     assert.equal(
       printed(() => table(rows, { title: 'T', paper: { fid: 'published' } })),
       text,
     );
     assert.equal(
       printed(() => table(rows, { columns: ['recall', 'fid', 'published'], paper: { fid: 'published' }, digits: 1 })),
-      `recall           fid  fid, paper\n${'------  ------------  ----------'}\n   0.8  51.16 ± 1.54           2\n   0.8     9.1 ± 0.2`,
+      `recall           FID  FID, paper\n${'------  ------------  ----------'}\n   0.8  51.16 ± 1.54           2\n   0.8     9.1 ± 0.2`,
     );
+  });
+
+  it('heads columns with words: acronyms, units, identifiers taken apart, anything else as it is', () => {
+    const headers = {
+      fid: 'FID',
+      megaflopsPerImage: 'MFLOP per image',
+      pValue: 'p-value',
+      classAccuracy: 'class accuracy',
+      growthOfTheMean: 'growth of the mean',
+      W2: 'W2',
+      't / dB': 't / dB',
+      'MAR + OT': 'MAR + OT',
+      constructor: 'constructor',
+    };
+    for (const [name, header] of Object.entries(headers)) assert.equal(headerOf(name), header);
   });
 
   it('refuses a column that the rows do not have', () => {

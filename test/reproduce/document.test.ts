@@ -56,6 +56,7 @@ describe('reproduce/document and check', () => {
       [/begin with a title/, (n) => n.cells.shift()],
       [/no parameters cell/, (n) => n.cells.splice(1, 1)],
       [/says nothing/, (n) => (n.cells[2].source = '1 + 1')],
+      [/line of 141 characters, more than 140/, (n) => (n.cells[2].source = `note("${'x'.repeat(133)}")`)],
       [/21 lines, more than 20/, (n) => (n.cells[2].source = `${'\n1'.repeat(20)}\nnote("")`)],
       [
         /path of one machine: \/home\/me/,

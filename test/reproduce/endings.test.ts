@@ -119,7 +119,7 @@ sys.exit(os.waitstatus_to_exitcode(status))`;
       const { status, output } = onTerminal(reproduce('quick', 'slow'), end);
       assert.equal(status, code, output);
       if (end === 'ctrl-c')
-        assert.match(output, /Interrupted\. Finished notebooks are kept; go on with `cer reproduce --profile smoke/);
+        assert.match(output, /Interrupted\. Finished notebooks are kept; resume with `cer reproduce --profile smoke/);
       assert.deepEqual(readdirSync(join(results, 'notebooks')), ['quick.ipynb']);
       assert.deepEqual(readdirSync(join(results, '.finished')), ['quick.json']);
       await until('the end of the kernels', () => kernels().every((pid) => before.has(pid) || isGone(pid)));
