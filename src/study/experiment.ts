@@ -29,7 +29,7 @@ export const refinementExperiment: SweepExperiment = {
   description: 'quality of the images of a trained model under a refinement, a baseline method or neither',
   version: 1,
   objective: { name: 'fid', better: 'lower', label: 'FID (analogue)' },
-  cost: { name: 'megaflopsPerImage', label: 'million operations per image' }, // counted: times depend on what else runs
+  cost: { name: 'megaflopsPerImage', label: 'MFLOP per image' }, // counted: times depend on what else runs
   parse: (given) => runJson(runConfiguration(given)),
   knobs: () => {
     const methods = [...PAPER_METHODS, ...RIVAL_METHODS, ...CONTROL_METHODS, ...FINE_TUNED_METHODS];

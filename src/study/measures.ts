@@ -37,8 +37,3 @@ export const measuredRunSchema = z.object({
 export type MeasuredRun = z.output<typeof measuredRunSchema>;
 
 export type Measure = keyof MeasuredRun;
-
-/** Names of the measures in tables, with their units. */
-export const MEASURE_LABELS = Object.fromEntries(
-  Object.entries(measuredRunSchema.shape).map(([name, { description }]) => [name, description]),
-) as Record<Measure, string>;
