@@ -95,7 +95,7 @@ describe('the command line as a whole', function () {
       [EXIT.done, ['claims', '--only', 'theorem-3'], /^$/],
       [EXIT.failed, ['parity', '--reference', folder], /no case found/],
       [EXIT.usage, ['convert', weights, join(root, 'README.md', 'x.npz')], /^cer: EEXIST.*choose another place\.$/m],
-      [EXIT.usage, ['evaluate', join(folder, 'none'), '--dry-run'], /^cer: Images in .*Check the path/m],
+      [EXIT.usage, ['evaluate', join(folder, 'none'), '--dry-run'], /^cer: Folder of images .*Check the path/m],
       [EXIT.missing, ['inspect', join(folder, 'none.pth')], /^cer: .*none\.pth/m],
     ];
     try {
