@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // `cer`: runs the TypeScript sources directly, so there is no build that could be stale.
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 
 const main = path.join(__dirname, '..', 'src', 'cli', 'main.ts');
@@ -11,7 +10,6 @@ if (!fs.existsSync(main)) {
   );
   process.exit(3);
 }
-refuseUnusableMachine();
 try {
   process.cwd();
 } catch {
@@ -30,24 +28,3 @@ try {
   process.exit(3);
 }
 require(main).main(process.argv);
-
-/** What the compiler behind `tsx` needs and would wait for without end. */
-function refuseUnusableMachine() {
-  try {
-    fs.rmdirSync(fs.mkdtempSync(path.join(os.tmpdir(), 'cer-')));
-  } catch (error) {
-    refuse(`no file can be written to the folder for temporary files (${error.message}). Set TMPDIR to another one.`);
-  }
-  const opened = [];
-  try {
-    while (opened.length < 64) opened.push(fs.openSync(__filename));
-  } catch (error) {
-    refuse(`too few files may be open at a time (${error.code}). Raise the limit: ulimit -n 1024.`);
-  }
-  for (const descriptor of opened) fs.closeSync(descriptor);
-}
-
-function refuse(message) {
-  fs.writeSync(2, `cer: ${message}\n`);
-  process.exit(3);
-}
