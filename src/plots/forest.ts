@@ -52,7 +52,7 @@ export function forestFigure(
     title,
     x,
     y: '',
-    width: Math.max(760, 430 + left),
+    width: Math.ceil(Math.max(760, 430 + left)),
     height: inner + 165,
     layout: {
       margin: { l: left, r: 25, t: 55, b: 110 },
