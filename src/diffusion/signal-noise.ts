@@ -61,18 +61,6 @@ export function noiseIntensity({ data, height, width, channels }: PlainImage): n
   return total / channels;
 }
 
-/** One value per denoising step of SNR (dB) and noise intensity, for a trajectory whose last image is the final one. */
-export function trajectoryQuality(images: readonly PlainImage[]): {
-  signalToNoise: number[];
-  noiseIntensity: number[];
-} {
-  const final = images[images.length - 1];
-  return {
-    signalToNoise: images.slice(0, -1).map((image) => signalToNoise(image.data, final.data)),
-    noiseIntensity: images.map(noiseIntensity),
-  };
-}
-
 function median(values: Float64Array): number {
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;

@@ -29,8 +29,6 @@ export interface FeatureExtractor {
   dispose(): void;
 }
 
-export const EXTRACTORS = ['classifier', 'inception'] as const;
-
 /** The small classifier of this project: its numbers are analogues. @param weights default the shipped ones */
 export function classifierExtractor(weights = 'classifier'): FeatureExtractor {
   const { parameters, config } = loadTrainedModel<ClassifierConfig>(weights);

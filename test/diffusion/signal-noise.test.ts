@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { noiseIntensity, signalToNoise, trajectoryQuality } from '../../src/diffusion/signal-noise';
+import { noiseIntensity, signalToNoise } from '../../src/diffusion/signal-noise';
 import { InvalidInputError } from '../../src/runtime/errors';
 import { key, normal } from '../../src/runtime/random';
 
@@ -35,18 +35,5 @@ describe('signal and noise of an image', () => {
     const twice = noiseIntensity({ data: rough.map((x) => 2 * x), height: 8, width: 8, channels: 1 });
     assert.ok(Math.abs(twice / once - 2) < 1e-12);
     assert.throws(() => noiseIntensity({ data: [1], height: 1, width: 1, channels: 1 }), InvalidInputError);
-  });
-
-  it('a trajectory gives a ratio for every image but the last', () => {
-    const image = (scale: number) => ({
-      data: normal(key(3), 64).map((x) => scale * x),
-      height: 8,
-      width: 8,
-      channels: 1,
-    });
-    const quality = trajectoryQuality([image(3), image(1.5), image(1)]);
-    assert.equal(quality.noiseIntensity.length, 3);
-    assert.ok(Math.abs(quality.signalToNoise[0] - 10 * Math.log10(1 / 4)) < 1e-9);
-    assert.ok(quality.signalToNoise[1] > quality.signalToNoise[0]);
   });
 });

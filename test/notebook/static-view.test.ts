@@ -41,7 +41,8 @@ describe('the notebooks where no scripts run', () => {
     try {
       const [file] = findNotebooks(['00-tour']);
       const options = ['--to', 'html', '--output-dir', folder, '--output', 'page.html', file];
-      const made = spawnSync(jupyter.jupyter, ['nbconvert', ...options], {
+      // Debian has the module without the `jupyter nbconvert` script.
+      const made = spawnSync(jupyter.python, ['-m', 'nbconvert', ...options], {
         encoding: 'utf8',
         env: jupyterEnvironment(),
       });
